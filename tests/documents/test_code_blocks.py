@@ -21,6 +21,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 ELSEWHERE = {"docs/low-level.md"}
 #: Pages that configure the whole process.
 OWN_PROCESS = {"docs/observability.md"}
+#: What only complete programs contain; such a block runs as a program of its own.
+PROGRAM = re.compile(r"^(import ray|if __name__ == )", re.MULTILINE)
 
 
 def blocks(document: str) -> list[str]:
@@ -41,6 +43,14 @@ DOCUMENTS = sorted(
 )
 
 
+PROGRAMS = [
+    pytest.param(block, id=f"{document}, block {number}")
+    for document in DOCUMENTS
+    for number, block in enumerate(blocks(document), start=1)
+    if PROGRAM.search(block)
+]
+
+
 @pytest.fixture
 def embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`ServiceClient()` uses the embedded backend; files are written to a temporary folder."""
@@ -55,7 +65,19 @@ def embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_code_blocks_run_in_order(document: str) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(document):
-        exec(compile(block, document, "exec"), names)
+        code = compile(block, document, "exec")
+        if not PROGRAM.search(block):
+            exec(code, names)
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_run(program: str, tmp_path: Path) -> None:
+    if "import ray" in program:
+        pytest.importorskip("ray", reason="Ray is not a dependency")
+    file = tmp_path / "program.py"
+    file.write_text(program, encoding="utf-8")
+    subprocess.run([sys.executable, "-W", "error", file], check=True)
 
 
 @pytest.mark.parametrize("document", sorted(OWN_PROCESS))
