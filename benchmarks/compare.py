@@ -178,9 +178,9 @@ def least_disturbed(
     best: Run = {}
     for _ in range(attempts):
         figures = run(client, url, scenario, sizes)
-        if not best or figures.get("waiting_share", 1.0) < best.get("waiting_share", 1.0):
+        if not best or figures.get("other_share", 1.0) < best.get("other_share", 1.0):
             best = figures
-        if best.get("waiting_share", 0.0) <= QUIET:
+        if best.get("other_share", 0.0) <= QUIET:
             break
     return best
 

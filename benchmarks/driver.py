@@ -43,6 +43,7 @@ def main(options: dict[str, Any]) -> dict[str, float]:
         os.sched_setaffinity(0, {cpu})
     os.environ["TINKER_TELEMETRY"] = "0"
     sys.path.insert(0, str(Path(__file__).parents[1]))
+    other_before = other_cpu_seconds()
     started, cpu_before = time.perf_counter(), time.process_time()
     tinker = importlib.import_module(module)
     service_type = tinker.ServiceClient  # One of the clients imports it on first use.
@@ -54,12 +55,12 @@ def main(options: dict[str, Any]) -> dict[str, float]:
     }
     service = service_type(api_key="tml-benchmark", base_url=url)
     if case == "start":
-        return {**imported, **ready(service, started, cpu_before)}
+        return {**imported, **ready(service, started, cpu_before, other_before)}
     result: dict[str, float] = CASES[case](tinker, service, Server(url), **options)
     return result
 
 
-def ready(service: Any, started: float, cpu_before: float) -> dict[str, float]:
+def ready(service: Any, started: float, cpu_before: float, other_before: float) -> dict[str, float]:
     """The time from the start of the import until the first sample could be sent."""
     resolve(service.create_sampling_client(base_model=MODEL))
     seconds = time.perf_counter() - started
@@ -67,7 +68,7 @@ def ready(service: Any, started: float, cpu_before: float) -> dict[str, float]:
         "ready_s": seconds,
         "ready_cpu_s": time.process_time() - cpu_before,
         "ready_mb": memory_mb("VmRSS"),
-        "waiting_share": seconds_without_core() / seconds,
+        "other_share": max(0.0, other_cpu_seconds() - other_before) / seconds,
     }
 
 
@@ -99,7 +100,7 @@ class Meter:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._server_cpu = server.usage()["cpu_s"]
-        self._waited = seconds_without_core()
+        self._other = other_cpu_seconds()
         self._cpu, self._began = time.process_time(), time.perf_counter()
 
     def seconds(self) -> float:
@@ -108,16 +109,15 @@ class Meter:
     def read(self, count: int) -> dict[str, float]:
         """Figures of `count` samples or steps.
 
-        `waiting_share` is the share of the time in which a thread of this process could run and
-        other work had the core.
+        `other_share` is the share of the time that the core spent on other work.
         """
         cpu, seconds = time.process_time() - self._cpu, self.seconds()
-        waited = seconds_without_core() - self._waited
+        other = max(0.0, other_cpu_seconds() - self._other)
         return {
             "per_s": count / seconds,
             "cpu_s_per_1000": cpu / count * 1000,
             "client_share": cpu / seconds,
-            "waiting_share": waited / seconds,
+            "other_share": other / seconds,
             "stub_share": (self._server.usage()["cpu_s"] - self._server_cpu) / seconds,
         }
 
@@ -405,12 +405,24 @@ def memory_mb(name: str) -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def seconds_without_core() -> float:
-    """The time in which threads of this process could run and other work had the core."""
-    total = 0
-    for task in Path("/proc/self/task").glob("*/schedstat"):
-        total += int(task.read_text(encoding="ascii").split()[1])
-    return total / 1e9
+def other_cpu_seconds() -> float:
+    """The CPU seconds that the core of this process has spent on other work; 0 if unknown.
+
+    Not from `schedstat`: there a thread of this process also waits for its other threads.
+    """
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    stat = Path("/proc/stat")
+    if len(cores) != 1 or not stat.exists():
+        return 0.0
+    name = f"cpu{cores.pop()}"
+    [ticks] = [
+        line.split()[1:]
+        for line in stat.read_text(encoding="ascii").splitlines()
+        if line.split()[0] == name
+    ]
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, ticks)
+    busy = user + nice + system + irq + softirq + steal
+    return busy / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def reset_peak() -> None:

@@ -51,7 +51,7 @@ FIGURES = {
         "p99_s": "p99, s",
         "growth_mb": "peak memory over the start, MiB",
         "client_share": "share of its core: client",
-        "waiting_share": "waits for its core, of the time",
+        "other_share": "other work on its core, of the time",
         "stub_share": "share of its core: server",
     },
     "training": {
@@ -150,9 +150,9 @@ def document(results: Results) -> Iterator[str]:
         f"{machine['transport']}."
     )
     yield f"Medians of {rounds} rounds, with the range in parentheses."
-    waited = results.values("sampling-64-async", OURS, "waiting_share")
-    if waited:
-        share = statistics.median(waited)
+    others = results.values("sampling-64-async", OURS, "other_share")
+    if others:
+        share = statistics.median(others)
         yield (
             f"Other work on the machine had the client's core for {share:.0%} of the time (64 in "
             "flight): rates and latencies suffer from it, CPU times less, ratios least."
