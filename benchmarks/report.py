@@ -152,10 +152,9 @@ def document(results: Results) -> Iterator[str]:
     yield f"Medians of {rounds} rounds, with the range in parentheses."
     others = results.values("sampling-64-async", OURS, "other_share")
     if others:
-        share = statistics.median(others)
         yield (
-            f"Other work on the machine had the client's core for {share:.0%} of the time (64 in "
-            "flight): rates and latencies suffer from it, CPU times less, ratios least."
+            "Other work on the machine had the client's core for "
+            f"{statistics.median(others):.1%} of the time (64 in flight)."
         )
     yield "\n![Samples per second and CPU time per sample of each client](performance.png)\n"
     yield "### Goals\n"
