@@ -197,7 +197,8 @@ def draw(results: Results, path: Path) -> None:
     axes = figure.subplots(1, 2)
     _bars(axes[0], results, "per_s", "samples per second")
     _bars(axes[1], results, "cpu_s_per_1000", "CPU ms per sample")
-    axes[0].legend(fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
     figure.savefig(path)
 
 
