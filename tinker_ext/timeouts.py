@@ -1,24 +1,15 @@
-"""Time limits whose timers are shared, and do not keep the caller's context alive.
+"""Time limits of requests, which share timers.
 
-An event loop keeps cancelled timers for a while, and each keeps the context it was created in: the
-span, the progress and the request of a call that ended long ago. The timers of this module have an
-empty context.
+The timers have an empty context. An event loop keeps cancelled timers for a while, and each keeps
+the context it was created in: the span, the progress and the request of a call that ended long ago.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from weakref import WeakKeyDictionary
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-
-def expire_after(timeout: asyncio.Timeout, seconds: float) -> None:
-    """Let an entered `asyncio.timeout(None)` expire after `seconds`."""
-    Context().run(timeout.reschedule, asyncio.get_running_loop().time() + seconds)
 
 
 def time_limit(seconds: float) -> TimeLimit:
@@ -33,8 +24,9 @@ def time_limit(seconds: float) -> TimeLimit:
 class TimeLimit:
     """A time limit for any number of `with` blocks, which share one timer. On one event loop.
 
-    Timers of their own would cost 3 % of a sample's CPU time. It refers to no loop, and the timer
-    is never cancelled, so a client that is closed leaves none behind.
+    A timer for each block would cost 3 % of a sample's CPU time. The timer is not cancelled with
+    the last block, which another soon follows. It refers to no loop, so that `_limits` keeps none
+    alive.
 
     Attributes:
         seconds: the time that each block may take.
@@ -96,12 +88,7 @@ class TimeLimited:
         self.expired = True
         self._task.cancel()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if not self.expired:
             del self._limit.running[self]
         # Another cancellation of the task is not a timeout.

@@ -5,7 +5,7 @@ What trains is imported for the first training client: programs that only sample
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.async_names import async_result
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tinker_ext.clients.admin import AdminClient
-    from tinker_ext.clients.creation import ResumeSpec
     from tinker_ext.clients.custom_loss.handle import LossHandle, PerDatumLossFn
     from tinker_ext.clients.rest.client import RestClient
     from tinker_ext.clients.retry_config import RetryConfig
@@ -84,17 +83,12 @@ class ClientFactory:
         `create_training_client_from_state_with_optimizer` restores it. `weights_access_token` is
         for a checkpoint of another account.
         """
-        from tinker_ext.clients.creation import resume_spec
         from tinker_ext.clients.training import TrainingClient
 
-        state = resume_spec(
-            path,
-            base_model,
-            user_metadata,
-            access_token=weights_access_token,
-            optimizer=optimizer,
+        resumed = self._from_state(
+            path, base_model, user_metadata, access_token=weights_access_token, optimizer=optimizer
         )
-        return resolve_client(self._from_state(state), TrainingClient)
+        return resolve_client(resumed, TrainingClient)
 
     create_training_client_from_state_async = async_result(create_training_client_from_state)
 
@@ -106,17 +100,12 @@ class ClientFactory:
         weights_access_token: str | None = None,
     ) -> TrainingClient:
         """As `create_training_client_from_state`; requires the server to restore the optimizer."""
-        from tinker_ext.clients.creation import resume_spec
         from tinker_ext.clients.training import TrainingClient
 
-        state = resume_spec(
-            path,
-            base_model,
-            user_metadata,
-            access_token=weights_access_token,
-            with_optimizer=True,
+        resumed = self._from_state(
+            path, base_model, user_metadata, access_token=weights_access_token, with_optimizer=True
         )
-        return resolve_client(self._from_state(state), TrainingClient)
+        return resolve_client(resumed, TrainingClient)
 
     create_training_client_from_state_with_optimizer_async = async_result(
         create_training_client_from_state_with_optimizer
@@ -217,9 +206,18 @@ class ClientFactory:
                 lambda model_id: TrainingClient(self._core, model_id),
             )
 
-    def _from_state(self, state: ResumeSpec) -> APIFuture[TrainingClient]:
+    def _from_state(
+        self,
+        path: str,
+        base_model: str | dict[str, str] | None,
+        user_metadata: dict[str, str] | None,
+        **options: Any,
+    ) -> APIFuture[TrainingClient]:
+        """A client that resumes from a state; the options are those of `ResumeSpec`."""
+        from tinker_ext.clients.creation import resume_spec
         from tinker_ext.clients.resume import resume_from_state
 
+        state = resume_spec(path, base_model, user_metadata, **options)
         with tracing.operation("create_training_client_from_state"):
             return self._core.start(resume_from_state(self._core, state), lambda client: client)
 

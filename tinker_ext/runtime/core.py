@@ -143,7 +143,7 @@ class ClientCore:
             ),
         )
         connection = Connection(
-            config, self._find_base_url, retrier, self._transport, self._check_server
+            config, self._find_base_url, retrier, self._check_server, self._transport
         )
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
         session = Session(

@@ -67,7 +67,7 @@ class Http11Transport(httpx.AsyncBaseTransport):
         body = request.stream
         content = body.content if isinstance(body, BytesBody) else await request.aread()
         head = _head(request)
-        if self._free and not self._queue:
+        if self._free:  # Then no request waits.
             self._free -= 1
         else:
             await self._wait_for_slot(limits.get("pool"))

@@ -1,4 +1,7 @@
-"""The parts of a checkpoint's `tinker://` path."""
+"""The parts of a checkpoint's `tinker://` path.
+
+Not in `types.responses`, which is imported for the first response: requests need them before.
+"""
 
 from __future__ import annotations
 

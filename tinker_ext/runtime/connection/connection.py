@@ -70,8 +70,8 @@ class Connection:
         config: ClientConfig,
         find_base_url: Callable[[], str],
         retrier: Retrier,
-        transport: httpx.AsyncBaseTransport | None = None,
-        check_server: Callable[[], None] | None = None,
+        check_server: Callable[[], None],
+        transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """`check_server` raises an error if no later request can succeed."""
         self.retrier = retrier
@@ -80,7 +80,7 @@ class Connection:
         self._config = config
         self._find_base_url = find_base_url
         self._transport = transport
-        self._check_server = check_server or (lambda: None)
+        self._check_server = check_server
         # Credentials expire by the retry clock, but are refreshed in real time, as heartbeats are.
         self.keys = CredentialSource(config, evolve(retrier.clock, sleep=REAL_CLOCK.sleep))
         self.limits = ClientLimits(config)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tinker_ext.errors import APITimeoutError
 from tinker_ext.rules.retry import TransportFault
-from tinker_ext.timeouts import expire_after
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -54,14 +53,13 @@ class FirstContact:
             APITimeoutError: no response arrived.
         """
         window = max(window, REPORT_AFTER)
+        loop = asyncio.get_running_loop()
         # In an empty context: a cancelled timer would keep that of the call alive.
-        report = Context().run(
-            asyncio.get_running_loop().call_later, REPORT_AFTER, self._report, operation, window
-        )
+        report = Context().run(loop.call_later, REPORT_AFTER, self._report, operation, window)
         limit = asyncio.timeout(None)
         try:
             async with limit:
-                expire_after(limit, window + GRACE)
+                Context().run(limit.reschedule, loop.time() + window + GRACE)
                 self._waiting.add(limit)
                 return await call
         except TimeoutError:
