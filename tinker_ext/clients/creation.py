@@ -14,7 +14,7 @@ from tinker_ext.clients.custom_loss.handle import LossHandle
 from tinker_ext.clients.hints import check_base_model, check_path
 from tinker_ext.clients.result_decoding import decode_result
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.core import submit
 from tinker_ext.transport import operations
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from tinker_ext.clients.result_decoding import decode_result, require_base_model
 from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import InvalidInputError, NotFoundError, TinkerError
 from tinker_ext.protocol.flags import at_least
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.core import submit
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.request import Request

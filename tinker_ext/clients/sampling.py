@@ -31,10 +31,9 @@ from tinker_ext.errors import (
     TinkerError,
 )
 from tinker_ext.rules.limits import prompt_bytes
-from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
-from tinker_ext.runtime.core import unpickled_core
+from tinker_ext.runtime.concurrency.as_completed import AwaitableConcurrentFuture
+from tinker_ext.runtime.core import read_request_id, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
-from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none

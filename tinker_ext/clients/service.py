@@ -14,7 +14,7 @@ from tinker_ext.clients.holder import OfficialMembers, page_url
 from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.session.session import SessionEnd
+from tinker_ext.runtime.session import SessionEnd
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tinker_ext.config.settings import Settings
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
-    from tinker_ext.runtime.session.session import SessionStatus
+    from tinker_ext.runtime.results.poller import QueueStateObserver, SessionObserver
+    from tinker_ext.runtime.session import SessionStatus
 
 # Seconds that close() lets pending requests finish.
 CLOSE_TIMEOUT = 10.0

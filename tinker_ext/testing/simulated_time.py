@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
-from tinker_ext.runtime.concurrency.clock import Clock
+from tinker_ext.timeouts import Clock
 
 
 class SimulatedTime:

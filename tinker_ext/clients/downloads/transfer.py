@@ -13,8 +13,7 @@ from attrs import define, field, frozen
 from tinker_ext.errors import APIConnectionError, APIStatusError, DownloadError
 from tinker_ext.rules.retry import RetryPolicy, TransportFault
 from tinker_ext.runtime.concurrency import tasks
-from tinker_ext.runtime.retry.pause import Pause
-from tinker_ext.runtime.retry.retrying import Retrier
+from tinker_ext.runtime.retrying import Pause, Retrier
 from tinker_ext.tracing import log
 from tinker_ext.transport.ranges import (
     REJECTED_URL_STATUSES,
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
     from typing import Literal, Self
 
     from tinker_ext.clients.downloads.partial_file import PartialFile
-    from tinker_ext.runtime.concurrency.clock import Clock
     from tinker_ext.runtime.core import ClientCore
+    from tinker_ext.timeouts import Clock
     from tinker_ext.transport.storage import StorageResponse
 
     Stage: TypeAlias = Literal["preparing", "downloading"]

@@ -14,22 +14,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
-from tinker_ext.runtime.concurrency.call_queue import calls_of
-from tinker_ext.runtime.concurrency.deadline import seconds_until
+from tinker_ext.runtime.concurrency.loop import TaskFuture, calls_of
 from tinker_ext.runtime.concurrency.user_code import as_carried
+from tinker_ext.timeouts import seconds_until
 from tinker_ext.tracing import log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tinker_ext.runtime.concurrency.task_future import TaskFuture
 
 T = TypeVar("T")
 

@@ -1,27 +1,35 @@
-"""The background event loop: one daemon thread, shared by all clients of the process."""
+"""The background event loop: one daemon thread, shared by all clients of the process.
+
+Calls are handed over to it, and back to the loops of callers, many with one wake-up.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import os
 import threading
 import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError
-from tinker_ext.runtime.concurrency.call_queue import CallQueue
-from tinker_ext.runtime.concurrency.clock import SUSPENSION, TICK
-from tinker_ext.runtime.concurrency.deadline import Progress, current_progress
-from tinker_ext.runtime.concurrency.task_future import TaskFuture
-from tinker_ext.runtime.concurrency.tracebacks import strip_internal_frames
-from tinker_ext.runtime.concurrency.user_code import as_raised
+from tinker_ext.runtime.concurrency.tasks import LogThrottle
+from tinker_ext.runtime.concurrency.user_code import (
+    CallbackFuture,
+    as_raised,
+    describe,
+    strip_internal_frames,
+)
+from tinker_ext.timeouts import SUSPENSION, TICK, Progress, current_progress
 from tinker_ext.tracing import log
-
-if TYPE_CHECKING:
-    import concurrent.futures
-    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -174,3 +182,174 @@ def _forget_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+class CallQueue:
+    """Calls functions on an event loop, from any thread, with one wake-up for all that are waiting.
+
+    A wake-up is a system call during which another thread takes the interpreter lock.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._waiting: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
+        self._woken = False
+
+    def add(self, function: Callable[..., object], *args: object) -> None:
+        """Call `function` soon, after those added before.
+
+        Raises:
+            RuntimeError: the loop is closed or gone.
+        """
+        self._waiting.append((function, args))
+        if not self._woken:
+            try:
+                self._woken = True
+                loop = self._loop()
+                if loop is None:
+                    raise RuntimeError("the event loop is gone")
+                loop.call_soon_threadsafe(self._call_all)
+            except RuntimeError:
+                self._woken = False
+                self._waiting.clear()
+                raise
+            except BaseException:  # Ctrl-C, or a signal handler that raises.
+                self._woken = False  # The next call wakes the loop, perhaps once more.
+                raise
+
+    def _call_all(self) -> None:
+        """Call the functions as the loop would, but all in one of its iterations."""
+        self._woken = False  # First: a function added from now on needs another wake-up.
+        while self._waiting:
+            function, args = self._waiting.popleft()
+            try:
+                function(*args)
+            except Exception as error:
+                report = {"message": f"exception in {function}", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(report)
+            except BaseException:  # It leaves `run_forever`; the others remain scheduled.
+                self._woken = True
+                asyncio.get_running_loop().call_soon(self._call_all)
+                raise
+
+
+_queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, CallQueue] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def calls_of(loop: asyncio.AbstractEventLoop) -> CallQueue:
+    """The queue of a loop of the caller; called on that loop."""
+    queue = _queues.get(loop)
+    if queue is None:
+        queue = _queues[loop] = CallQueue(loop)
+    return queue
+
+
+class _Waiter:
+    """Adds itself to a set while the block runs."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self, waiters: set[object]) -> None:
+        self._waiters = waiters
+
+    def __enter__(self) -> None:
+        self._waiters.add(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._waiters.discard(self)
+
+
+class TaskFuture(CallbackFuture[T]):
+    """The future between the loop's task and the user's `APIFuture`.
+
+    It logs an error that was not retrieved before the future is garbage-collected. Otherwise a
+    `forward_backward` with an unused result could fail unnoticed, and the next optimizer step would
+    have no gradients.
+
+    Attributes:
+        operation: the name to log; None disables logging.
+        throttle: limits how often the errors of an operation are logged; None for no limit.
+        position: that of its operation in the order of the model's calls; None without an order.
+        cancel_unawaited: whether `abandon` cancels the future.
+        waiters: one object of any type per waiting thread, task or callback.
+    """
+
+    operation: str | None = None
+    throttle: LogThrottle | None = None
+    position: int | None = None
+    cancel_unawaited = False
+    _retrieved = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiters: set[object] = set()
+        self._task: weakref.ref[asyncio.Task[T]] | None = None
+        self._call_soon: Callable[..., None] | None = None
+
+    def runs_as(self, task: asyncio.Task[T], call_soon: Callable[..., None]) -> None:
+        """Cancel `task` when this future is cancelled; `call_soon` calls a function on its loop.
+
+        The task is not referred to strongly: a future may be kept for long, and must not keep the
+        task, its context and its traceback alive.
+        """
+        with self._condition:
+            if not self.cancelled():
+                self._task, self._call_soon = weakref.ref(task), call_soon
+                return
+        call_soon(task.cancel)
+
+    def cancel(self) -> bool:
+        with self._condition:
+            cancelled = super().cancel()
+            reference, self._task = self._task, None  # Cancelled once.
+        task = None if reference is None else reference()
+        if cancelled and task is not None and self._call_soon is not None:
+            self._call_soon(task.cancel)
+        return cancelled
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Block until done, without retrieving the result.
+
+        Raises:
+            TimeoutError: it was not done within `timeout` seconds; it is not cancelled.
+        """
+        with contextlib.suppress(CancelledError):
+            super().exception(timeout)
+
+    def awaited(self) -> _Waiter:
+        """Count an additional waiter while the block runs; from any thread."""
+        return _Waiter(self.waiters)
+
+    def abandon(self) -> None:
+        """Cancel the request if the last waiter is gone and `cancel_unawaited` is set."""
+        if self.cancel_unawaited and not self.waiters:
+            self.cancel()
+
+    def result(self, timeout: float | None = None) -> T:
+        self._retrieved = True
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._retrieved = True
+        return super().exception(timeout)
+
+    def mark_retrieved(self) -> None:
+        """Don't log a failure: its exception has been raised in the caller's thread."""
+        self._retrieved = True
+
+    def __del__(self) -> None:
+        if self._retrieved or self.operation is None or not self.done() or self.cancelled():
+            return
+        error = super().exception()
+        if error is None or isinstance(error, ClientClosedError):
+            return
+        with contextlib.suppress(Exception):  # The interpreter may be shutting down.
+            subject = (self.operation, "never retrieved")
+            if self.throttle is None or self.throttle.should_log(subject):
+                tracing.log.warning(
+                    "%s failed and its exception was never retrieved: %s",
+                    self.operation,
+                    describe(error),
+                )

@@ -14,10 +14,11 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from attrs import frozen
 from opentelemetry.util.types import AttributeValue
+from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -32,19 +33,13 @@ from tinker_ext.errors import (
 from tinker_ext.protocol.seq_ids import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
-from tinker_ext.runtime.concurrency.turns import TurnQueue
-from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
-from tinker_ext.runtime.submission.submitting import read_request_id, submit
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.core import ClientCore, read_request_id, submit
+from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers, TurnQueue
 from tinker_ext.transport import operations
+from tinker_ext.transport.request import Request
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.usage import UsageCounter
-
-if TYPE_CHECKING:
-    from tinker_api import models
-
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
 Attributes = Mapping[str, AttributeValue]

@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import os
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_api import models
 
@@ -21,12 +21,10 @@ from tinker_ext.errors import APIStatusError, DeadlineExceededError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
 from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT, first_seq_id
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.core import ClientCore
+from tinker_ext.runtime.results.batch_poller import BatchPoller
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-
-if TYPE_CHECKING:
-    from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.runtime.results.batch_poller import BatchPoller
 
 
 class SamplerSequence:
