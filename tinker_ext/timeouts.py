@@ -10,10 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from weakref import WeakKeyDictionary
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tinker_ext.errors import DeadlineExceededError, InvalidInputError
 
@@ -70,6 +70,13 @@ class Clock:
 REAL_CLOCK = Clock(suspended=SUSPENSION.seconds)
 
 
+class Sendable(Protocol):
+    """A request that knows whether an attempt to send it has begun."""
+
+    @property
+    def sent(self) -> bool: ...
+
+
 @define
 class Progress:
     """The progress of a call, updated by its task and reported when it exceeds its deadline.
@@ -77,12 +84,17 @@ class Progress:
     Attributes:
         until: the deadline in monotonic time; None without a deadline.
         allowed: the deadline in seconds from the start of the block.
-        expired: whether the task was cancelled because of the deadline.
+        expired: whether the call was cancelled because of the deadline.
+        sending: the request that its task sends; once the first attempt has begun, cancelling the
+            call does not interrupt it.
+        ended: whether the call was cancelled meanwhile, so that its task ends with that request.
     """
 
     until: float | None = None
     allowed: float | None = None
     expired: bool = False
+    sending: Sendable | None = None
+    ended: bool = False
     operation: str | None = None
     request_id: str | None = None
     last_seen: str | None = None
@@ -209,6 +221,7 @@ class TimeLimit:
             block.expire()
 
 
+@define(eq=False)
 class TimeLimited:
     """Cancels a `with` block after the time of `limit`, and then raises TimeoutError.
 
@@ -219,17 +232,17 @@ class TimeLimited:
         expired: whether its task was cancelled because of the limit.
     """
 
-    __slots__ = ("_cancelling", "_limit", "_task", "end", "expired")
-
-    def __init__(self, limit: TimeLimit) -> None:
-        self._limit = limit
-        self.expired = False
+    _limit: TimeLimit
+    expired: bool = field(default=False, init=False)
+    end: float = field(init=False)
+    _task: asyncio.Task[Any] = field(init=False)
+    _cancelling: int = field(init=False)
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None
         loop = task.get_loop()
-        self._task: asyncio.Task[Any] = task
+        self._task = task
         self._cancelling = task.cancelling()
         self.end = loop.time() + self._limit.seconds
         self._limit.running[self] = None

@@ -249,17 +249,13 @@ class ClientCore:
             traced.hand_over()
         return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
 
-    def _call_done(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
-        if task.cancelled():
-            traced.finish(asyncio.CancelledError())
-            return
-        error = task.exception()
+    def _call_done(self, traced: tracing.Operation, error: BaseException | None) -> None:
         if error is None:
             traced.finish()
-        else:
-            error = as_raised(error) or error
-            traced.finish(error)
-            self.telemetry.call_failed(traced.name, error)
+            return
+        error = as_raised(error) or error
+        traced.finish(error)
+        self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Have `close` wait for a task, or cancel it; the task may outlive its caller."""

@@ -6,7 +6,6 @@ Calls are handed over to it, and back to the loops of callers, many with one wak
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import os
 import threading
@@ -14,14 +13,16 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, InvalidStateError
 from contextlib import suppress
-from contextvars import copy_context
-from typing import Any, TypeVar
+from contextvars import Context, copy_context
+from typing import Any, Generic, TypeVar
+
+from attrs import define, field
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError
-from tinker_ext.runtime.concurrency.tasks import LogThrottle
+from tinker_ext.runtime.concurrency.tasks import LogThrottle, retrieve_exception
 from tinker_ext.runtime.concurrency.user_code import (
     CallbackFuture,
     as_raised,
@@ -32,156 +33,6 @@ from tinker_ext.timeouts import SUSPENSION, TICK, Progress, current_progress
 from tinker_ext.tracing import log
 
 T = TypeVar("T")
-
-
-class BackgroundLoop:
-    """Runs coroutines on its own thread, for callers on any thread.
-
-    The thread is a daemon: it does not keep the interpreter alive.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._calls = CallQueue(self._loop)
-        self._thread = threading.Thread(target=self._run, name="tinker-ext-loop", daemon=True)
-        self._thread.start()
-
-    @property
-    def asyncio_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop, for programs that schedule their own work on it."""
-        return self._loop
-
-    def submit(
-        self,
-        coroutine: Coroutine[Any, Any, T],
-        *,
-        finally_: Callable[[], None] | None = None,
-        tasks: set[asyncio.Task[Any]] | None = None,
-        progress: Progress | None = None,
-        on_done: Callable[[asyncio.Future[Any]], None] | None = None,
-    ) -> TaskFuture[T]:
-        """Start `coroutine` on the loop and return its future. May be called from any thread.
-
-        The task runs in a copy of the caller's context (spans). Cancelling the future cancels it.
-
-        Args:
-            coroutine: the work to run.
-            finally_: called on the loop when the task is done, even if it was cancelled before its
-                first step, when a `finally` in the coroutine would not run.
-            tasks: a set that holds the task while it runs; accessed on the loop only.
-            progress: updated by the task; contains its deadline.
-            on_done: called with the finished task before the future is completed.
-        """
-        outcome: TaskFuture[T] = TaskFuture()
-        context = copy_context()
-        context.run(current_progress.set, progress)
-
-        def start() -> None:
-            task = self._loop.create_task(coroutine, context=context)
-            outcome.runs_as(task, self.call_soon)
-            if progress is not None and progress.until is not None:
-                self._cancel_at(progress.until, task, progress)
-            if tasks is not None:
-                tasks.add(task)
-            task.add_done_callback(done)
-
-        def done(task: asyncio.Task[T]) -> None:
-            """Copy the task's result to its future, even if a callback raises."""
-            try:
-                if tasks is not None:
-                    tasks.discard(task)
-                if finally_ is not None:
-                    finally_()
-                if on_done is not None:
-                    on_done(task)
-            finally:
-                _settle(task, outcome, progress)
-
-        self.call_soon(start)
-        return outcome
-
-    def call_soon(self, function: Callable[..., object], *args: object) -> None:
-        """Call `function` on the loop, from any thread."""
-        self._calls.add(function, *args)
-
-    def _cancel_at(self, until: float, task: asyncio.Task[Any], progress: Progress) -> None:
-        def cancel() -> None:
-            progress.expired = task.cancel()
-
-        timer = self._loop.call_later(max(0.0, until - time.monotonic()), cancel)
-        task.add_done_callback(lambda _: timer.cancel())
-
-    def _tick(self) -> None:
-        SUSPENSION.tick()
-        self._loop.call_later(TICK, self._tick)
-
-    def is_current(self) -> bool:
-        """Whether the caller is on the loop's own thread, where waiting would deadlock."""
-        return threading.get_ident() == self._thread.ident
-
-    def _run(self) -> None:
-        """Run the loop until the process exits.
-
-        `SystemExit` and `KeyboardInterrupt` from any callback, such as a log handler, leave
-        `run_forever`. Pending callbacks remain scheduled, so the loop is entered again.
-        """
-        asyncio.set_event_loop(self._loop)
-        self._loop.call_soon(self._tick)
-        while True:
-            try:
-                self._loop.run_forever()
-            except (SystemExit, KeyboardInterrupt):
-                with suppress(BaseException):  # A log handler may have raised it.
-                    log.exception("ignored a request to exit on the client's event loop")
-
-
-def _settle(
-    task: asyncio.Task[T], outcome: concurrent.futures.Future[T], progress: Progress | None
-) -> None:
-    error = _cancellation_error(progress) if task.cancelled() else task.exception()
-    if not outcome.set_running_or_notify_cancel():
-        return  # The user cancelled it.
-    if error is not None:
-        raised = as_raised(error) or error
-        strip_internal_frames(raised)
-        outcome.set_exception(raised)
-    else:
-        outcome.set_result(task.result())
-
-
-def _cancellation_error(progress: Progress | None) -> Exception:
-    """The error for a task that was cancelled although its future was not."""
-    if progress is not None and progress.expired:
-        return progress.error("cancelled at its deadline", progress.allowed)
-    return ClientClosedError("the client was closed while this request was in progress")
-
-
-_lock = threading.Lock()
-_current: BackgroundLoop | None = None
-
-
-def background_loop() -> BackgroundLoop:
-    """The loop of this process, started on first use."""
-    global _current
-    with _lock:
-        if _current is None:
-            _current = BackgroundLoop()
-        return _current
-
-
-def loop_if_started() -> BackgroundLoop | None:
-    """The loop of this process, if started. Takes no lock: finalizers may call it."""
-    return _current
-
-
-def _forget_after_fork() -> None:
-    """Threads don't survive a fork; the child process starts its own loop on first use."""
-    global _current, _lock
-    _current, _lock = None, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 class CallQueue:
@@ -285,28 +136,28 @@ class TaskFuture(CallbackFuture[T]):
     def __init__(self) -> None:
         super().__init__()
         self.waiters: set[object] = set()
-        self._task: weakref.ref[asyncio.Task[T]] | None = None
+        self._call: weakref.ref[_Call[T]] | None = None
         self._call_soon: Callable[..., None] | None = None
 
-    def runs_as(self, task: asyncio.Task[T], call_soon: Callable[..., None]) -> None:
-        """Cancel `task` when this future is cancelled; `call_soon` calls a function on its loop.
+    def runs_as(self, call: _Call[T], call_soon: Callable[..., None]) -> None:
+        """Cancel `call` when this future is cancelled; `call_soon` calls a function on its loop.
 
-        The task is not referred to strongly: a future may be kept for long, and must not keep the
+        The call is not referred to strongly: a future may be kept for long, and must not keep the
         task, its context and its traceback alive.
         """
         with self._condition:
             if not self.cancelled():
-                self._task, self._call_soon = weakref.ref(task), call_soon
+                self._call, self._call_soon = weakref.ref(call), call_soon
                 return
-        call_soon(task.cancel)
+        call.cancel()
 
     def cancel(self) -> bool:
         with self._condition:
             cancelled = super().cancel()
-            reference, self._task = self._task, None  # Cancelled once.
-        task = None if reference is None else reference()
-        if cancelled and task is not None and self._call_soon is not None:
-            self._call_soon(task.cancel)
+            reference, self._call = self._call, None  # Cancelled once.
+        call = None if reference is None else reference()
+        if cancelled and call is not None and self._call_soon is not None:
+            self._call_soon(call.cancel)
         return cancelled
 
     def wait(self, timeout: float | None = None) -> None:
@@ -353,3 +204,177 @@ class TaskFuture(CallbackFuture[T]):
                     self.operation,
                     describe(error),
                 )
+
+
+@define(eq=False)
+class _Call(Generic[T]):
+    """A coroutine that the loop runs as a task, and the future of its result."""
+
+    coroutine: Coroutine[Any, Any, T]
+    outcome: TaskFuture[T]
+    finally_: Callable[[], None] | None
+    tasks: set[asyncio.Task[Any]] | None
+    progress: Progress | None
+    on_done: Callable[[BaseException | None], None] | None
+    task: asyncio.Task[T] = field(init=False)
+    ended: bool = field(default=False, init=False)
+
+    def start(self, loop: BackgroundLoop, context: Context) -> None:
+        task = self.task = loop.asyncio_loop.create_task(self.coroutine, context=context)
+        if self.tasks is not None:
+            self.tasks.add(task)
+        task.add_done_callback(self.end)
+        self.outcome.runs_as(self, loop.call_soon)
+        progress = self.progress
+        if progress is not None and progress.until is not None:
+            left = max(0.0, progress.until - time.monotonic())
+            timer = loop.asyncio_loop.call_later(left, self.expire, progress)
+            task.add_done_callback(lambda _: timer.cancel())
+
+    def cancel(self) -> None:
+        """End the call: its task too, or else its future only, until a request has been sent."""
+        progress = self.progress
+        if progress is not None and progress.sending is not None and progress.sending.sent:
+            progress.ended = True
+            self.end(self.task)
+        else:
+            self.task.cancel()
+
+    def expire(self, progress: Progress) -> None:
+        """End the call at its deadline."""
+        if not self.ended:
+            progress.expired = True
+            self.cancel()
+
+    def end(self, task: asyncio.Task[T]) -> None:
+        """Complete the future as its task ended or was cancelled, even if a callback raises."""
+        if task.done():
+            if self.tasks is not None:
+                self.tasks.discard(task)
+            if self.ended:
+                retrieve_exception(task)
+        if self.ended:
+            return
+        self.ended = True
+        cancelled = not task.done() or task.cancelled()
+        error = asyncio.CancelledError() if cancelled else task.exception()
+        try:
+            if self.finally_ is not None:
+                self.finally_()
+            if self.on_done is not None:
+                self.on_done(error)
+        finally:
+            try:
+                if error is None:
+                    self.outcome.set_result(task.result())
+                else:
+                    raised = self._cancellation_error() if cancelled else as_raised(error) or error
+                    strip_internal_frames(raised)
+                    self.outcome.set_exception(raised)
+            except InvalidStateError:  # The user cancelled it.
+                self.outcome.set_running_or_notify_cancel()
+
+    def _cancellation_error(self) -> Exception:
+        """The error for a task that was cancelled although its future was not."""
+        progress = self.progress
+        if progress is not None and progress.expired:
+            return progress.error("cancelled at its deadline", progress.allowed)
+        return ClientClosedError("the client was closed while this request was in progress")
+
+
+class BackgroundLoop:
+    """Runs coroutines on its own thread, for callers on any thread.
+
+    The thread is a daemon: it does not keep the interpreter alive.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        #: Calls a function on the loop, with the arguments that follow it, from any thread.
+        self.call_soon = CallQueue(self._loop).add
+        self._thread = threading.Thread(target=self._run, name="tinker-ext-loop", daemon=True)
+        self._thread.start()
+
+    @property
+    def asyncio_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop, for programs that schedule their own work on it."""
+        return self._loop
+
+    def submit(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        *,
+        finally_: Callable[[], None] | None = None,
+        tasks: set[asyncio.Task[Any]] | None = None,
+        progress: Progress | None = None,
+        on_done: Callable[[BaseException | None], None] | None = None,
+    ) -> TaskFuture[T]:
+        """Start `coroutine` on the loop and return its future. May be called from any thread.
+
+        The task runs in a copy of the caller's context (spans). Cancelling the future cancels it.
+
+        Args:
+            coroutine: the work to run.
+            finally_: called on the loop when the task is done, even if it was cancelled before its
+                first step, when a `finally` in the coroutine would not run.
+            tasks: a set that holds the task while it runs; accessed on the loop only.
+            progress: updated by the task; contains its deadline.
+            on_done: called with the error of the task, if any, before the future is completed.
+        """
+        outcome: TaskFuture[T] = TaskFuture()
+        context = copy_context()
+        context.run(current_progress.set, progress)
+        call = _Call(coroutine, outcome, finally_, tasks, progress, on_done)
+        self.call_soon(call.start, self, context)
+        return outcome
+
+    def _tick(self) -> None:
+        SUSPENSION.tick()
+        self._loop.call_later(TICK, self._tick)
+
+    def is_current(self) -> bool:
+        """Whether the caller is on the loop's own thread, where waiting would deadlock."""
+        return threading.get_ident() == self._thread.ident
+
+    def _run(self) -> None:
+        """Run the loop until the process exits.
+
+        `SystemExit` and `KeyboardInterrupt` from any callback, such as a log handler, leave
+        `run_forever`. Pending callbacks remain scheduled, so the loop is entered again.
+        """
+        asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._tick)
+        while True:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                with suppress(BaseException):  # A log handler may have raised it.
+                    log.exception("ignored a request to exit on the client's event loop")
+
+
+_lock = threading.Lock()
+_current: BackgroundLoop | None = None
+
+
+def background_loop() -> BackgroundLoop:
+    """The loop of this process, started on first use."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = BackgroundLoop()
+        return _current
+
+
+def loop_if_started() -> BackgroundLoop | None:
+    """The loop of this process, if started. Takes no lock: finalizers may call it."""
+    return _current
+
+
+def _forget_after_fork() -> None:
+    """Threads don't survive a fork; the child process starts its own loop on first use."""
+    global _current, _lock
+    _current, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import AbstractAsyncContextManager
-
-from attrs import evolve
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tinker_ext import tracing
 from tinker_ext.config import ClientConfig
@@ -19,6 +18,64 @@ from tinker_ext.rules import limits
 POLLS = 400
 # Response bodies of the maximum size that one client reads at the same time; ours.
 LARGEST_BODIES = 4
+
+
+class Budget(limits.Budget):
+    """Admits requests in order of arrival while their sizes fit. On the event loop only.
+
+    The caller chooses the unit: bytes, or requests of size 1. A request larger than the budget is
+    admitted when nothing else is in flight.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def reserve(self, size: int) -> AsyncIterator[None]:
+        """Wait until `size` fits, and hold it for the block."""
+        if not self.take_now(size):
+            await self.take(size)
+        try:
+            yield
+        finally:
+            self.give(size)
+
+    def resize(self, limit: int) -> None:
+        """Change the limit; requests already admitted keep their share."""
+        self.limit = limit
+        self.admit_waiting()
+
+    async def take(self, size: int) -> None:
+        """Take `size` as soon as it fits; to be given back with `give`.
+
+        Most requests need not wait: `take_now` takes `size` if it fits and no request waits.
+        """
+        waiter = asyncio.get_running_loop().create_future()
+        self._queue.append((size, waiter))
+        self.admit_waiting()
+        if waiter.done():
+            return
+        try:
+            with tracing.stage(tracing.Stage.BUDGET):
+                await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.give(size)  # Admitted and cancelled at the same time.
+            else:
+                self.admit_waiting()  # It may have held up a smaller request.
+            raise
+
+    def admit_waiting(self) -> None:
+        # Lazily, so that each call looks only at the requests it admits and one more.
+        waiting = (size for size, waiter in self._queue if not waiter.done())
+        admitted = limits.admit(self, waiting)
+        while admitted or (self._queue and self._queue[0][1].done()):
+            _, waiter = self._queue.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                admitted -= 1
+        self.waiting = len(self._queue)
 
 
 class ClientLimits:
@@ -51,85 +108,3 @@ class ClientLimits:
             self.training_bytes.resize(flags.fwdbwd_dispatch_bytes_semaphore_size)
         if self._config.is_default("max_samples_in_flight"):
             self.samples.resize(flags.sample_max_concurrent_requests)
-
-
-class Budget:
-    """Admits requests in order of arrival while their sizes fit. On the event loop only.
-
-    The caller chooses the unit: bytes, or requests of size 1. A request larger than the budget is
-    admitted when nothing else is in flight.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._state = limits.Budget(limit)
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    def reserve(self, size: int) -> AbstractAsyncContextManager[None]:
-        """Wait until `size` fits, and hold it for the block."""
-        return _Reservation(self, size)
-
-    def take_now(self, size: int) -> bool:
-        """Take `size` if it fits and no request waits; to be given back with `give`."""
-        if self._queue:
-            return False
-        self._state, admitted = limits.admit(self._state, (size,))
-        return admitted == 1
-
-    def resize(self, limit: int) -> None:
-        """Change the limit; requests already admitted keep their share."""
-        self._state = evolve(self._state, limit=limit)
-        self._admit()
-
-    @property
-    def limit(self) -> int:
-        return self._state.limit
-
-    @property
-    def used(self) -> int:
-        return self._state.used
-
-    async def take(self, size: int) -> None:
-        """Take `size` as soon as it fits; to be given back with `give`."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._queue.append((size, waiter))
-        self._admit()
-        if waiter.done():
-            return
-        try:
-            with tracing.stage(tracing.Stage.BUDGET):
-                await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.give(size)  # Admitted and cancelled at the same time.
-            else:
-                self._admit()  # It may have held up a smaller request.
-            raise
-
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
-        self._state = self._state.give(size)
-        if self._queue:
-            self._admit()
-
-    def _admit(self) -> None:
-        # Lazily, so that each call looks only at the requests it admits and one more.
-        waiting = (size for size, waiter in self._queue if not waiter.done())
-        self._state, admitted = limits.admit(self._state, waiting)
-        while admitted or (self._queue and self._queue[0][1].done()):
-            _, waiter = self._queue.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                admitted -= 1
-
-
-class _Reservation(AbstractAsyncContextManager[None]):
-    def __init__(self, budget: Budget, size: int) -> None:
-        self._budget = budget
-        self._size = size
-
-    async def __aenter__(self) -> None:
-        if not self._budget.take_now(self._size):
-            await self._budget.take(self._size)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._budget.give(self._size)
