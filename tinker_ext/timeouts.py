@@ -99,6 +99,10 @@ class Progress:
     request_id: str | None = None
     last_seen: str | None = None
 
+    def note(self, operation: str, request_id: str, seen: str) -> None:
+        """Note the last known state of the request that the call waits for."""
+        self.operation, self.request_id, self.last_seen = operation, request_id, seen
+
     def error(self, message: str, allowed: float | None) -> DeadlineExceededError:
         return DeadlineExceededError(
             message,

@@ -230,11 +230,12 @@ class ClientCore:
         if self._closed:
             coroutine.close()
             raise ClientClosedError
-        self._reset_after_fork()
+        if self._process != os.getpid():
+            self._reset_after_fork()
         traced = tracing.pending_operation()
         operation = None if traced is None else traced.name
         progress = new_progress(operation)
-        outcome = self.loop.submit(
+        outcome = background_loop().submit(
             coroutine,
             finally_=finally_,
             tasks=self._tasks,
@@ -347,10 +348,9 @@ class ClientCore:
         return config, self._key_file()
 
     def _reset_after_fork(self) -> None:
-        if self._process != os.getpid():
-            self._lock = threading.Lock()
-            self._finalizer.detach()
-            self._reset()
+        self._lock = threading.Lock()
+        self._finalizer.detach()
+        self._reset()
 
 
 def _set_up_tracing(config: ClientConfig) -> None:

@@ -50,6 +50,8 @@ T = TypeVar("T")
 # longer than a short outage, shorter than a user waits without wondering.
 WARN_AFTER = 10.0
 
+_NEVER = float("-inf")  # As a point in time.
+
 _RetryableError: TypeAlias = APIStatusError | APIConnectionError | MalformedBodyError
 # The errors that `rules.retry` judges; any other error ends the call.
 _RETRYABLE_ERRORS = (APIStatusError, APIConnectionError, MalformedBodyError)
@@ -361,9 +363,9 @@ class Pause:
 
     def __init__(self, clock: Clock = REAL_CLOCK) -> None:
         self._clock = clock
-        self._began = self._until = float("-inf")
+        self._began = self._until = _NEVER
         self._is_released = True
-        self._released = float("-inf")
+        self._released = _NEVER
         # Since the latest release: requests that took a place in it, that started, and that the
         # server rejected.
         self._position = self._started = self._rejected = 0
@@ -384,15 +386,13 @@ class Pause:
 
     def start_now(self) -> bool:
         """Whether a request may start at once; it then counts as started."""
-        if not self._is_over():
+        if self._until != _NEVER and not self._is_over():
             return False
         self._started += 1
         return True
 
     def _is_over(self) -> bool:
         """Whether the latest pause and the restart after it are over."""
-        if self._until == float("-inf"):
-            return True
         paused = self._until - self._began
         over = self._clock.now() >= self._until + min(paused, RESTART_SECONDS)
         return self._is_released and over
@@ -430,8 +430,8 @@ class Pause:
             self._release(now)
         if now < self._until:
             return self._until, False
-        if self._is_over():
-            return float("-inf"), True
+        if self._until == _NEVER or self._is_over():
+            return _NEVER, True
         self._position += 1
         paused = self._until - self._began
         return self._until + restart_delay(self._position - 1, paused, self._burst), True

@@ -359,6 +359,8 @@ _current: BackgroundLoop | None = None
 def background_loop() -> BackgroundLoop:
     """The loop of this process, started on first use."""
     global _current
+    if _current is not None:
+        return _current
     with _lock:
         if _current is None:
             _current = BackgroundLoop()

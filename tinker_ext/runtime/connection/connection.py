@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import evolve
@@ -104,53 +104,42 @@ class Connection:
         self._negotiator = Negotiator(self._on_negotiated, self._on_flags, retrier.clock)
         self._refreshing: asyncio.Task[None] | None = None
         self._contact = FirstContact(retrier.throttle)
+        # The protocol, by operation, about which the acceptance of a request teaches nothing more.
+        self._accepted_by: dict[str, ServerProtocol] = {}
 
-    def call(
+    async def call(
         self,
         request: Request[T],
         *,
         session_id: str | None = None,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> Coroutine[Any, Any, T]:
+        is_bounded: bool = False,
+    ) -> T:
         """Execute one logical call, with retries, under one idempotency key.
 
-        `adjust` changes the policy of the operation.
+        `adjust` changes the policy of the operation. Unless the call `is_bounded`, it fails soon if
+        the server does not respond to the first requests.
         """
-        call = self._call if self._contact.made else self._first_call
-        return call(request, session_id, adjust)
-
-    async def _first_call(
-        self,
-        request: Request[T],
-        session_id: str | None,
-        adjust: Callable[[RetryPolicy], RetryPolicy] | None,
-    ) -> T:
-        await self.gateway()  # An embedded backend takes its own time to start.
-        call = self._call(request, session_id, adjust)
-        operation = request.operation.name
-        return await self._contact.within(self._config.retry_window, operation, call)
-
-    async def _call(
-        self,
-        request: Request[T],
-        session_id: str | None,
-        adjust: Callable[[RetryPolicy], RetryPolicy] | None,
-    ) -> T:
         operation = request.operation.name
         gateway = self._gateway or await self.gateway()
+        if not (is_bounded or self._contact.made):
+            call = self.call(request, session_id=session_id, adjust=adjust, is_bounded=True)
+            return await self._contact.within(self._config.retry_window, operation, call)
         key = request.idempotency_key = request.idempotency_key or new_idempotency_key()
-        adapter = Adapter(self, operation)
+        protocol = self.protocol
+        adapter: Adapter | None = None
         sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
-            nonlocal sent, has_responded
+            nonlocal sent, has_responded, protocol
             sent = False
             if not self._negotiator.done:
                 await self._negotiate(gateway, operation)
-            if self._negotiator.refresh_due():
+            if self.retrier.clock.now() >= self._negotiator.refresh_at:
+                self._negotiator.refresh_at = math.inf
                 self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
             sent, has_responded = True, self._negotiator.has_responded
-            protocol = adapter.next_protocol()
+            protocol = self.protocol if adapter is None else adapter.next_protocol()
             tracing.annotate_detailed({tracing.DIALECT: protocol.release})
             try:
                 value = await gateway.send(request, protocol)
@@ -165,6 +154,8 @@ class Connection:
             return value
 
         def policy() -> RetryPolicy:
+            nonlocal adapter
+            adapter = adapter or Adapter(self, operation, protocol)
             adapted = adapter.policy(self.policy(operation))
             return adapted if adjust is None else adjust(adapted)
 
@@ -183,7 +174,7 @@ class Connection:
                 finally:
                     tracing.log_request_id.reset(logged)
             except InvalidInputError:
-                error_of_first_form = adapter.trial_failed()
+                error_of_first_form = None if adapter is None else adapter.trial_failed()
                 if error_of_first_form is None:
                     raise
                 raise error_of_first_form from None
@@ -205,10 +196,19 @@ class Connection:
                         error.message,
                     )
                 else:
+                    adapter = adapter or Adapter(self, operation, protocol)
                     adapter.rejected(error)
             else:
-                adapter.accepted()
+                self._accepted(operation, protocol, adapter)
                 return value
+
+    def _accepted(self, operation: str, protocol: ServerProtocol, adapter: Adapter | None) -> None:
+        """Learn from the acceptance of a request, unless the first one has taught everything."""
+        if adapter is None and protocol is self.protocol is self._accepted_by.get(operation):
+            return
+        (adapter or Adapter(self, operation, protocol)).accepted()
+        if protocol is self.protocol:
+            self._accepted_by[operation] = protocol
 
     def policy(self, operation: str) -> RetryPolicy:
         """The retry policy of an operation."""
@@ -311,20 +311,23 @@ class Connection:
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
         """Poll once for a result. Unless `whole` is set, the server may return its size instead."""
-        gateway, adapter = self._gateway or await self.gateway(), Adapter(self, "retrieve_future")
+        gateway = self._gateway or await self.gateway()
+        adapter: Adapter | None = None
         while True:
             request = operations.PollRequest(request_id, operation, iteration, whole=whole)
+            protocol = self.protocol if adapter is None else adapter.next_protocol()
             try:
-                body = await gateway.send(request, adapter.next_protocol())
+                body = await gateway.send(request, protocol)
             except APIStatusError as error:
                 if error.status_code not in FIELD_ERRORS:
                     raise
+                adapter = adapter or Adapter(self, "retrieve_future", protocol)
                 adapter.rejected(error)
             except APIConnectionError:
                 self._check_server()
                 raise
             else:
-                adapter.accepted()
+                self._accepted("retrieve_future", protocol, adapter)
                 return body
 
     async def beat(self, session_id: str) -> None:
@@ -359,12 +362,15 @@ class _Server(Protocol):
 
 
 class Adapter:
-    """The form of one call's requests. On the event loop only."""
+    """The form of one call's requests, by `protocol.adaptation`. On the event loop only.
 
-    def __init__(self, server: _Server, operation: str) -> None:
+    `protocol` is that of the first request.
+    """
+
+    def __init__(self, server: _Server, operation: str, protocol: ServerProtocol) -> None:
         self._server = server
         self._operation = operation
-        self._attempt = first_attempt(server.protocol, operation)
+        self._attempt = first_attempt(protocol, operation)
         self._first_error: APIStatusError | None = None
 
     def policy(self, policy: RetryPolicy) -> RetryPolicy:

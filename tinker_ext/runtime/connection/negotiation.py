@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from typing import Any, TypeVar
@@ -48,6 +49,7 @@ class Negotiator:
         done: no request for `client/config` is needed.
         has_responded: the server returned its `client/config`. If it is done without one, the
             server is assumed to lack it.
+        refresh_at: when the dynamic flags should be read again, by the clock.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Negotiator:
         self._clock = clock
         self._requesting: asyncio.Task[None] | None = None
         self._attempts = 0
-        self._refresh_at: float | None = None
+        self.refresh_at = math.inf
         self._required = False
         self.done = self.has_responded = False
 
@@ -131,14 +133,7 @@ class Negotiator:
         self._learn(protocol)
 
     def _schedule_refresh(self, dynamic: DynamicFlags) -> None:
-        self._refresh_at = self._clock.now() + dynamic.refresh_seconds
-
-    def refresh_due(self) -> bool:
-        """Whether the dynamic flags should be read again. True once per interval."""
-        if self._refresh_at is None or self._clock.now() < self._refresh_at:
-            return False
-        self._refresh_at = None
-        return True
+        self.refresh_at = self._clock.now() + dynamic.refresh_seconds
 
     async def close(self) -> None:
         """Cancel a pending request."""

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -45,7 +45,7 @@ from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.runtime.concurrency.user_code import notify
 from tinker_ext.runtime.connection.client_limits import Budget
 from tinker_ext.runtime.retrying import Retrier
-from tinker_ext.timeouts import REAL_CLOCK, Clock, TimeLimited, current_progress, time_limit
+from tinker_ext.timeouts import REAL_CLOCK, Clock, TimeLimit, TimeLimited, current_progress
 from tinker_ext.tracing import log
 from tinker_ext.transport.results import ProtobufResult
 
@@ -110,6 +110,9 @@ class FuturePoller:
     alive: Callable[[], bool]
     slots: Budget
     result_bytes: Budget
+    limit: TimeLimit = field(
+        init=False, default=Factory(lambda self: TimeLimit(self.deadline), takes_self=True)
+    )
 
     async def wait(
         self, request_id: str, *, operation: str, source: CompletionSource | None = None
@@ -130,9 +133,10 @@ class FuturePoller:
                 operation=operation,
                 request_id=request_id[:LONGEST_ID],
             )
-        _note_progress(operation, request_id, "submitted")
-        self.queue.begin(request_id)
-        limit = TimeLimited(time_limit(self.deadline))
+        progress = current_progress.get()
+        if progress is not None:
+            progress.note(operation, request_id, "submitted")
+        limit = TimeLimited(self.limit)
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
@@ -146,18 +150,20 @@ class FuturePoller:
         except TimeoutError:
             if not limit.expired:
                 raise
-            progress = current_progress.get()
             seen = None if progress is None else progress.last_seen
             raise self._deadline_exceeded(request_id, operation, seen) from None
         except RequestFailedError:
-            _acknowledge(source, request_id)
+            if source is not None:
+                source.acknowledge(request_id)
             raise
         finally:
             for size in held:
                 self.result_bytes.give(size)
             tracing.log_request_id.reset(logged)
-            self.queue.done(request_id)
-        _acknowledge(source, request_id)
+            if request_id in self.queue.waiting:
+                self.queue.done(request_id)
+        if source is not None:
+            source.acknowledge(request_id)
         return body
 
     async def _poll_until_done(
@@ -165,8 +171,9 @@ class FuturePoller:
     ) -> Any:
         """`held` lists the bytes reserved for the result, to be given back when it has arrived."""
         clock = self.retrier.clock
-        until = clock.now() + self.deadline
-        streak = _Streak(clock)
+        submitted = clock.now()
+        until = submitted + self.deadline
+        streak: _Streak | None = None
         iteration = 0
         announced = False
         while True:
@@ -189,11 +196,12 @@ class FuturePoller:
                 self.slots.give(1)
             if isinstance(outcome, Ready):
                 return outcome.body
+            streak = streak or _Streak(clock)
             consecutive, seconds = streak.add(outcome)
             window = self.policy().max_elapsed
             if not should_poll_again(outcome, consecutive, streak=seconds, window=window):
                 raise _final_error(outcome, request_id, operation)
-            self._note(outcome, request_id, operation)
+            self._note(outcome, request_id, operation, submitted)
             if isinstance(outcome, MetadataOnly) and not announced:
                 announced = True
                 await self._hold(outcome.size, held)
@@ -255,11 +263,15 @@ class FuturePoller:
             fails_fast=False,  # The server has accepted the request.
         )
 
-    def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
+    def _note(
+        self, outcome: PollOutcome, request_id: str, operation: str, submitted: float
+    ) -> None:
         if isinstance(outcome, TryAgain):
-            self.queue.note(operation, request_id, outcome)
+            self.queue.note(operation, request_id, outcome, submitted)
             tracing.polled(outcome.queue_state, outcome.queue_state_reason)
-        _note_progress(operation, request_id, last_seen(outcome))
+        progress = current_progress.get()
+        if progress is not None:
+            progress.note(operation, request_id, last_seen(outcome))
         if not isinstance(outcome, TryAgain):
             tracing.polled(last_seen(outcome))
 
@@ -276,17 +288,6 @@ def _left_to_retry_engine(outcome: PollOutcome, error: APIStatusError) -> bool:
         case False if isinstance(outcome, TryAgain | Retry):
             return True
     return isinstance(outcome, Refused) or outcome == Retry(error.status_code)
-
-
-def _acknowledge(source: CompletionSource | None, request_id: str) -> None:
-    if source is not None:
-        source.acknowledge(request_id)
-
-
-def _note_progress(operation: str, request_id: str, seen: str) -> None:
-    progress = current_progress.get()
-    if progress is not None:
-        progress.operation, progress.request_id, progress.last_seen = operation, request_id, seen
 
 
 def _final_error(outcome: PollOutcome, request_id: str, operation: str) -> Exception:
@@ -350,9 +351,9 @@ def weak_proxy(observer: SessionObserver | None) -> SessionObserver | None:
 
 @frozen
 class _Waiting:
-    """A request's queue state (None before the first poll) and the time it was entered."""
+    """A request's queue state and the time it was entered."""
 
-    state: TryAgain | None
+    state: TryAgain
     since: float
 
 
@@ -361,6 +362,9 @@ class QueueLog:
 
     A paused queue is logged at once. A request in any other state is logged if it stays in it for
     long, once a minute for each log level.
+
+    Attributes:
+        waiting: the requests that have been polled without a result.
     """
 
     def __init__(
@@ -369,26 +373,25 @@ class QueueLog:
         self._observer = observer
         self._throttle = LogThrottle(clock=clock)
         self._clock = clock
-        self._states: dict[str, _Waiting] = {}
+        self.waiting: dict[str, _Waiting] = {}
 
-    def begin(self, request_id: str) -> None:
-        """Note that the request was submitted and its result is awaited."""
-        self._states[request_id] = _Waiting(None, self._clock.now())
-
-    def note(self, operation: str, request_id: str, state: TryAgain) -> None:
-        """Note the queue state of a waiting request."""
-        last = self._states.get(request_id) or _Waiting(None, self._clock.now())
-        if last.state != state:
-            changed = last.state is not None and last.state.queue_state != state.queue_state
-            since = self._clock.now() if changed else last.since
-            self._states[request_id] = _Waiting(state, since)
+    def note(self, operation: str, request_id: str, state: TryAgain, submitted: float) -> None:
+        """Note the queue state of a waiting request, which was submitted at `submitted`."""
+        last = self.waiting.get(request_id)
+        if last is None or last.state != state:
+            if last is None:
+                since = submitted
+            else:
+                changed = last.state.queue_state != state.queue_state
+                since = self._clock.now() if changed else last.since
+            self.waiting[request_id] = _Waiting(state, since)
             self._notify(state)
         if state.queue_state in (QueueState.PAUSED_CAPACITY, QueueState.PAUSED_RATE_LIMIT):
             if self._throttle.should_log(operation):
                 log.warning("%s is waiting: %s", operation, describe_queue(state))
         else:
             self._note_duration(
-                operation, state, self._clock.now() - self._states[request_id].since
+                operation, state, self._clock.now() - self.waiting[request_id].since
             )
 
     def _note_duration(self, operation: str, state: TryAgain, seconds: float) -> None:
@@ -405,10 +408,9 @@ class QueueLog:
             )
 
     def done(self, request_id: str) -> None:
-        """Note that the wait for the request ended, successfully or not."""
-        waiting = self._states.pop(request_id, None)
-        state = None if waiting is None else waiting.state
-        if state is not None and state.queue_state is not QueueState.ACTIVE:
+        """Note that the wait for a request in `waiting` ended, successfully or not."""
+        state = self.waiting.pop(request_id).state
+        if state.queue_state is not QueueState.ACTIVE:
             self._notify(TryAgain(QueueState.ACTIVE))
 
     def _notify(self, state: TryAgain) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from tinker_ext import tracing
@@ -157,13 +156,16 @@ class TurnQueue:
 
     Returning a ticket, used or not, starts the next turn, so that a request that failed, was
     cancelled or never started does not block later ones. Serving a ticket takes constant time.
+
+    Attributes:
+        serving: the ticket whose turn it is.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._issued = 0
         # Accessed on the event loop only.
-        self._serving = 0
+        self.serving = 0
         self._returned: set[int] = set()
         self._waiting: dict[int, asyncio.Future[None]] = {}
 
@@ -174,13 +176,9 @@ class TurnQueue:
             self._issued += 1
             return ticket
 
-    def turn(self, ticket: int) -> AbstractAsyncContextManager[None]:
-        """Wait for the ticket's turn; leaving the block returns the ticket."""
-        return _Turn(self, ticket)
-
     async def wait(self, ticket: int) -> None:
         """Wait for the ticket's turn; a wait that fails returns the ticket."""
-        if ticket <= self._serving:
+        if ticket <= self.serving:
             return
         waiter = self._waiting[ticket] = asyncio.get_running_loop().create_future()
         try:
@@ -192,25 +190,13 @@ class TurnQueue:
 
     def give_back(self, ticket: int) -> None:
         """Return a ticket; a second time has no effect. On the event loop only."""
-        if ticket < self._serving:
+        if ticket < self.serving:
             return
         self._waiting.pop(ticket, None)
         self._returned.add(ticket)
-        while self._serving in self._returned:
-            self._returned.discard(self._serving)
-            self._serving += 1
-        waiter = self._waiting.pop(self._serving, None)
+        while self.serving in self._returned:
+            self._returned.discard(self.serving)
+            self.serving += 1
+        waiter = self._waiting.pop(self.serving, None)
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-class _Turn(AbstractAsyncContextManager[None]):
-    def __init__(self, turns: TurnQueue, ticket: int) -> None:
-        self._turns = turns
-        self._ticket = ticket
-
-    async def __aenter__(self) -> None:
-        await self._turns.wait(self._ticket)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._turns.give_back(self._ticket)
