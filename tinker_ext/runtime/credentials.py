@@ -41,7 +41,13 @@ _NO_EXPIRY = Validity()
 
 
 class CredentialSource:
-    """The `transport.auth.KeySource` of a connection; on the event loop only."""
+    """The `transport.auth.KeySource` of a connection; on the event loop only.
+
+    Attributes:
+        lasting: the credential if it was checked and never expires; the others are awaited.
+    """
+
+    lasting: Secret | None = None
 
     def __init__(self, config: ClientConfig, clock: Clock = REAL_CLOCK) -> None:
         self._configured = self._fixed = config.api_key
@@ -74,7 +80,7 @@ class CredentialSource:
                     setting="credential_cmd",
                 )
             self._fixed = None
-        self._tokens = JwtCache(exchange, clock=self._clock)
+        self._tokens, self.lasting = JwtCache(exchange, clock=self._clock), None
         await self._tokens.current()
 
     async def key(self) -> Secret | None:
@@ -86,6 +92,8 @@ class CredentialSource:
         fixed = self._fixed
         if fixed is not None:
             self._check(fixed, "the API key is an expired token; pass a new one")
+            if self._valid_until == math.inf and self._tokens is None:
+                self.lasting = fixed
             return fixed
         return None if self._command is None else await self._printed.current()
 
@@ -98,8 +106,6 @@ class CredentialSource:
         """
         if self._tokens is not None:
             return await self._tokens.current()
-        if self._fixed is self._checked and self._valid_until == math.inf:
-            return self._fixed  # Checked before, and it never expires.
         return await self.key()
 
     async def replacement_for(self, refused: Secret | None) -> Secret | None:

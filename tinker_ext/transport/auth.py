@@ -22,6 +22,10 @@ _SHORTEST_HEADER = 12
 class KeySource(Protocol):
     """Provides the value of X-API-Key, which may change over time."""
 
+    @property
+    def lasting(self) -> Secret | None:
+        """The value for all requests if it does not change; None if `key` or `current` has it."""
+
     async def key(self) -> Secret | None:
         """The user's API key, never a token issued for it; None if there is no key."""
         ...
@@ -48,6 +52,10 @@ class FixedKey:
     """A key that never changes."""
 
     api_key: Secret | None = None
+
+    @property
+    def lasting(self) -> Secret | None:
+        return self.api_key
 
     async def key(self) -> Secret | None:
         return self.api_key

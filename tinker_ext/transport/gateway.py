@@ -167,7 +167,7 @@ class Gateway:
             file = built.pop("content", None)
             content = None if file is None else file.read()
         keys, current = self._auth.keys, operation.credential == "current"
-        key = await (keys.current() if current else keys.key())
+        key = keys.lasting or await (keys.current() if current else keys.key())
         response = await self._attempt(request, key, built, content)
         if response.status_code == 401:
             invalid = is_invalid_token(401, response.headers)

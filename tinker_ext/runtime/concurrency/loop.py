@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, InvalidStateError
+from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
@@ -160,15 +160,6 @@ class TaskFuture(CallbackFuture[T]):
             self._call_soon(call.cancel)
         return cancelled
 
-    def wait(self, timeout: float | None = None) -> None:
-        """Block until done, without retrieving the result.
-
-        Raises:
-            TimeoutError: it was not done within `timeout` seconds; it is not cancelled.
-        """
-        with contextlib.suppress(CancelledError):
-            super().exception(timeout)
-
     def awaited(self) -> _Waiter:
         """Count an additional waiter while the block runs; from any thread."""
         return _Waiter(self.waiters)
@@ -286,19 +277,17 @@ class BackgroundLoop:
     """Runs coroutines on its own thread, for callers on any thread.
 
     The thread is a daemon: it does not keep the interpreter alive.
+
+    Attributes:
+        asyncio_loop: the event loop, for programs that schedule their own work on it.
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self.asyncio_loop = asyncio.new_event_loop()
         #: Calls a function on the loop, with the arguments that follow it, from any thread.
-        self.call_soon = CallQueue(self._loop).add
+        self.call_soon = CallQueue(self.asyncio_loop).add
         self._thread = threading.Thread(target=self._run, name="tinker-ext-loop", daemon=True)
         self._thread.start()
-
-    @property
-    def asyncio_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop, for programs that schedule their own work on it."""
-        return self._loop
 
     def submit(
         self,
@@ -330,7 +319,7 @@ class BackgroundLoop:
 
     def _tick(self) -> None:
         SUSPENSION.tick()
-        self._loop.call_later(TICK, self._tick)
+        self.asyncio_loop.call_later(TICK, self._tick)
 
     def is_current(self) -> bool:
         """Whether the caller is on the loop's own thread, where waiting would deadlock."""
@@ -342,11 +331,11 @@ class BackgroundLoop:
         `SystemExit` and `KeyboardInterrupt` from any callback, such as a log handler, leave
         `run_forever`. Pending callbacks remain scheduled, so the loop is entered again.
         """
-        asyncio.set_event_loop(self._loop)
-        self._loop.call_soon(self._tick)
+        asyncio.set_event_loop(self.asyncio_loop)
+        self.asyncio_loop.call_soon(self._tick)
         while True:
             try:
-                self._loop.run_forever()
+                self.asyncio_loop.run_forever()
             except (SystemExit, KeyboardInterrupt):
                 with suppress(BaseException):  # A log handler may have raised it.
                     log.exception("ignored a request to exit on the client's event loop")

@@ -61,6 +61,7 @@ T = TypeVar("T")
 
 # Retry windows in seconds; ours. Operations that only save work are given up sooner.
 _WINDOWS = {"cancel_future": 30.0, "retrieve_futures": 30.0}
+_POLL = "retrieve_future"
 # Operations that only read.
 _READS = frozenset(name for name in RETRY if name.startswith(("get_", "list_", "search_")))
 # First backoff in seconds; release 0.38.0.
@@ -199,13 +200,14 @@ class Connection:
                     adapter = adapter or Adapter(self, operation, protocol)
                     adapter.rejected(error)
             else:
-                self._accepted(operation, protocol, adapter)
+                if adapter or not (protocol is self.protocol is self._accepted_by.get(operation)):
+                    self._learn_from_success(operation, protocol, adapter)
                 return value
 
-    def _accepted(self, operation: str, protocol: ServerProtocol, adapter: Adapter | None) -> None:
-        """Learn from the acceptance of a request, unless the first one has taught everything."""
-        if adapter is None and protocol is self.protocol is self._accepted_by.get(operation):
-            return
+    def _learn_from_success(
+        self, operation: str, protocol: ServerProtocol, adapter: Adapter | None
+    ) -> None:
+        """Learn from the acceptance of a request, which `adapter` may have changed."""
         (adapter or Adapter(self, operation, protocol)).accepted()
         if protocol is self.protocol:
             self._accepted_by[operation] = protocol
@@ -321,13 +323,14 @@ class Connection:
             except APIStatusError as error:
                 if error.status_code not in FIELD_ERRORS:
                     raise
-                adapter = adapter or Adapter(self, "retrieve_future", protocol)
+                adapter = adapter or Adapter(self, _POLL, protocol)
                 adapter.rejected(error)
             except APIConnectionError:
                 self._check_server()
                 raise
             else:
-                self._accepted("retrieve_future", protocol, adapter)
+                if adapter or not (protocol is self.protocol is self._accepted_by.get(_POLL)):
+                    self._learn_from_success(_POLL, protocol, adapter)
                 return body
 
     async def beat(self, session_id: str) -> None:

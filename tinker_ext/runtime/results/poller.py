@@ -35,6 +35,7 @@ from tinker_ext.rules.polling import (
     Retry,
     TryAgain,
     classify,
+    classify_success,
     describe_queue,
     last_seen,
     poll_delay,
@@ -254,7 +255,7 @@ class FuturePoller:
                 return TryAgain(QueueState.ACTIVE), None
             if isinstance(body, ProtobufResult):
                 return Ready(body), None
-            return classify(200, body), None
+            return classify_success(200, body), None
 
         return await self.retrier.run(
             attempt,
