@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from tinker_ext.redaction.printable import printable
-
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -18,6 +16,8 @@ class ProgressLine:
     """
 
     def __init__(self, label: str, unit: Literal["items", "bytes"] = "items") -> None:
+        from tinker_ext.redaction.redactor import printable
+
         self._label = printable(label)
         self._unit = unit
         self._progress: Progress | None = None

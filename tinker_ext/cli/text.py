@@ -6,18 +6,20 @@ import io
 import sys
 from datetime import UTC, datetime, timedelta
 
-from tinker_ext.redaction.printable import printable
-
 NOTHING = "-"
 
 
 def one_line(text: str) -> str:
     """Join `text` into one line and escape the control characters a terminal would execute."""
+    from tinker_ext.redaction.redactor import printable
+
     return printable(" ".join(text.split()))
 
 
 def encodable(text: str) -> str:
     """Escape control characters and characters that standard output's encoding lacks."""
+    from tinker_ext.redaction.redactor import printable
+
     encoding = sys.stdout.encoding or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tinker_ext.cli import text
-from tinker_ext.redaction.printable import printable
+from tinker_ext.redaction.redactor import printable
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 

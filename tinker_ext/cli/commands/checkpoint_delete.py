@@ -11,7 +11,6 @@ from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
 from tinker_ext.cli.text import age, count_title, one_line, size
-from tinker_ext.redaction.printable import printable
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient
@@ -177,6 +176,8 @@ def _question_for_run(checkpoints: list[Checkpoint], run_id: str) -> str:
 
 
 def _confirm(question: str) -> None:
+    from tinker_ext.redaction.redactor import printable
+
     try:
         confirmed = click.confirm(printable(question), err=True)
     except click.Abort as abort:
