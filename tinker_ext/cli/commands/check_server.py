@@ -14,15 +14,16 @@ from tinker_ext.cli.text import NOTHING, one_line
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.server_check import ALL, CheckedServer
-from tinker_ext.server_check.outcomes import Ending, Outcome
-from tinker_ext.server_check.runner import STEP_TIMEOUT
-from tinker_ext.server_check.summary import (
+from tinker_ext.server_check.outcomes import (
+    Ending,
+    Outcome,
     by_capability,
     grade,
     is_compatible,
     missing_operations,
     problems,
 )
+from tinker_ext.server_check.runner import STEP_TIMEOUT
 
 
 @click.command("check-server")
