@@ -429,10 +429,12 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         """Send a request and fetch its result; `size` is the approximate size of its prompt."""
         config = self._retry_config
         limit = GONE_LIMIT if config is None or config.enable_retry_logic else 1
+        traced = tracing.observed_operation.get()
         for attempt in range(1, limit + 1):
             # Every submission of one request has the same number; a new request has a new one.
             body.seq_id = await self._sequence.next_seq_id()
-            tracing.append_id(tracing.SEQ_ID, body.seq_id)
+            if traced is not None:
+                traced.append(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
             samples = self._core.limits.samples
             if not samples.take_now(1):
@@ -442,14 +444,16 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 request_id = future.request_id
                 if type(request_id) is not str:
                     request_id = read_request_id("asample", request_id)
-                tracing.append_id(tracing.REQUEST_ID, request_id)
+                if traced is not None:
+                    traced.append(tracing.REQUEST_ID, request_id)
                 try:
                     result = await self._sequence.result(request_id)
                 except GoneError:
                     if attempt == limit:
                         raise
                 else:
-                    tracing.record_usage(result)
+                    if traced is not None:
+                        tracing.record_usage(traced, result)
                     fetched = FetchedResult(result, request_id)
                     return SampleResult(fetched, or_none(future.sample_sequence_ids))
             finally:
