@@ -13,7 +13,7 @@ from tinker_ext.types.argument_checks import plain_number
 
 def check_int(value: object, minimum: int, where: str) -> None:
     """Require an integer (Python's or numpy's) of at least `minimum`."""
-    number = plain_number(value)
+    number = value if type(value) is int else plain_number(value)
     if not isinstance(number, int) or isinstance(number, bool) or number < minimum:
         raise InvalidInputError(
             f"expected an integer of at least {minimum}, got {value!r}", where=where

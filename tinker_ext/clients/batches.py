@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
@@ -57,34 +58,39 @@ class Batch:
                 "pass your own loss function to forward_backward_custom",
                 where="loss_fn",
             )
-        check_nonempty_str(loss_fn, "loss_fn")
+        if type(loss_fn) is not str or not loss_fn:
+            check_nonempty_str(loss_fn, "loss_fn")
         types.validate_data(data, loss_fn=loss_fn, images=protocol.images_of(operation))
         config = types.parse_loss_config(loss_fn_config)
         chunks = _split(data, protocol)
-        lengths = [datum.model_input.known_length for datum in data]
+        datums, lengths = list(data), []
+        target_sizes: list[int | None] = []
+        for datum in datums:
+            lengths.append(datum.model_input.known_length)
+            targets = datum.loss_fn_inputs.get("target_tokens")
+            if targets is None or targets.is_sparse:
+                target_sizes.append(None)
+            else:
+                target_sizes.append(targets.size)
 
         def part(chunk: range) -> ChunkRequest:
+            at, forward_only = slice(chunk.start, chunk.stop), operation == "forward"
             with naming_datums(chunk):
-                datums = [data[at] for at in chunk]
-                encoded = TrainingData(operation, datums, loss_fn, config, protocol)
-            forward_only = operation == "forward"
+                encoded = TrainingData(operation, datums[at], loss_fn, config, protocol)
             request = TrainingRequest(encoded, model_id, forward_only=forward_only)
-            tokens = 0
-            for length in lengths[chunk.start : chunk.stop]:
-                tokens += length
             counted = "forward_tokens" if forward_only else "training_tokens"
-            return ChunkRequest(request, chunk, (counted, tokens))
+            return ChunkRequest(request, chunk, (counted, sum(lengths[at])))
 
         return cls(
             operation,
             config=config,
-            parts=[part(chunk) for chunk in chunks],
+            parts=list(map(part, chunks)),
             parallel=len(chunks) > 1 and protocol.parallel,
             chunks=chunks,
-            target_sizes=[_target_size(datum) for datum in data],
+            target_sizes=target_sizes,
             attributes={
                 tracing.LOSS_FN: loss_fn,
-                tracing.DATUM_COUNT: len(data),
+                tracing.DATUM_COUNT: len(datums),
                 tracing.TOKEN_COUNT: sum(lengths),
             },
         )
@@ -95,8 +101,7 @@ class Batch:
         Raises:
             APIResponseValidationError: a result does not fit its request.
         """
-        pairs = zip(bodies, self.chunks, strict=True)
-        outputs = [self._output(body, chunk) for body, chunk in pairs]
+        outputs = list(starmap(self._output, zip(bodies, self.chunks, strict=True)))
         with tracing.stage(tracing.Stage.REDUCE):
             combined = combine_outputs(outputs, datum_counts=list(map(len, self.chunks)))
         return types.ForwardBackwardOutput(
@@ -130,18 +135,13 @@ class Batch:
         return output
 
 
-def _target_size(datum: types.Datum) -> int | None:
-    targets = datum.loss_fn_inputs.get("target_tokens")
-    return None if targets is None or targets.is_sparse else targets.size
-
-
 def _split(data: Sequence[types.Datum], protocol: ServerProtocol) -> list[range]:
     """Split by the server's limits, or by those of 0.4.1 if the server reports none."""
     flags = protocol.flags
     if flags is None:
-        return split([types.number_count(datum) for datum in data])
+        return split(list(map(types.number_count, data)))
     return split(
-        [types.byte_count(datum) for datum in data],
+        list(map(types.byte_count, data)),
         max_items=max(1, flags.fwdbwd_max_chunk_len),
         max_size=max(1, flags.fwdbwd_max_chunk_bytes_count),
     )
