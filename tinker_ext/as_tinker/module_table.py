@@ -38,7 +38,7 @@ MAPPED: Mapping[str, str] = {
     "tinker.auth": "tinker_ext.auth",
     "tinker.cli.__main__": "tinker_ext.as_tinker.command",
     "tinker.lib.api_future_impl": "tinker_ext",
-    "tinker.lib.client_connection_pool_type": "tinker_ext.clients.holder",
+    "tinker.lib.client_connection_pool_type": "tinker_ext.clients.client_base",
     "tinker.lib.experimental": "tinker_ext.errors",
     "tinker.lib.public_interfaces": "tinker_ext",
     "tinker.lib.public_interfaces.admin_client": "tinker_ext",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from attrs import frozen
 from tinker_api import models
@@ -14,12 +15,15 @@ from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
+from tinker_ext.runtime.concurrency.futures import user_stacklevel
 from tinker_ext.runtime.submission.ordered import ChunkRequest, naming_datums
 from tinker_ext.transport.operations import TrainingRequest
 from tinker_ext.transport.training_data import TrainingData
+from tinker_ext.types.inputs.datum import DTYPE_BY_KEY
+from tinker_ext.types.inputs.params import LossFnType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tinker_ext.protocol.server_protocol import ServerProtocol
 
@@ -145,3 +149,49 @@ def _split(data: Sequence[types.Datum], protocol: ServerProtocol) -> list[range]
         max_items=max(1, flags.fwdbwd_max_chunk_len),
         max_size=max(1, flags.fwdbwd_max_chunk_bytes_count),
     )
+
+
+#: The names of losses, of the parameters of a loss, and of the keys of ``loss_fn_inputs`` that the
+#: known servers read. A server may have others, so an unknown name is sent.
+LOSSES = frozenset(get_args(get_args(LossFnType)[0]))
+LOSS_PARAMETERS = frozenset({"beta", "clip_high_threshold", "clip_low_threshold", "kl_coeff"})
+INPUT_KEYS = frozenset(DTYPE_BY_KEY)
+# The similarity from which a name is taken for a typo (`difflib.SequenceMatcher.ratio`); "ppo2" and
+# "ppo", which may be two losses, have 0.86. A suggestion is all that depends on it.
+_SIMILAR = 0.75
+
+
+def misspelled_names(loss_fn: str, config: Mapping[str, Any] | None) -> str | None:
+    """A hint for the error of a server that rejects a loss or its parameters; None if no name is
+    similar to a known one."""
+    suggestions = []
+    if loss_fn not in LOSSES:
+        suggestions += _suggestions([loss_fn], LOSSES)
+    if config:
+        suggestions += _suggestions(config.keys() - LOSS_PARAMETERS, LOSS_PARAMETERS)
+    return " ".join(suggestions) or None
+
+
+def warn_of_misspelled_keys(inputs: Mapping[str, object]) -> None:
+    """Warn of keys of ``loss_fn_inputs`` that are similar to a known key, which is missing.
+
+    Servers ignore unknown keys: without its ``weights`` a datum trains on every token.
+    """
+    for suggestion in _suggestions(inputs.keys() - INPUT_KEYS, INPUT_KEYS - inputs.keys()):
+        warnings.warn(
+            f"loss_fn_inputs: {suggestion} Servers ignore keys that their losses do not read.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
+
+
+def _suggestions(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """A question for each name that is similar to a known one."""
+    import difflib  # Needed only for a typo.
+
+    suggestions = []
+    for name in sorted(names):
+        similar = difflib.get_close_matches(name, known, n=1, cutoff=_SIMILAR)
+        if similar:
+            suggestions.append(f"Did you mean {similar[0]!r} instead of {name!r}?")
+    return suggestions

@@ -13,17 +13,20 @@ from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.argument_checks import check_bool, check_int
-from tinker_ext.clients.async_names import async_result
-from tinker_ext.clients.awaitable_client import AwaitableClient
-from tinker_ext.clients.holder import ClientHolder, OfficialMembers
+from tinker_ext.clients.client_base import (
+    AwaitableClient,
+    ClientHolder,
+    OfficialMembers,
+    async_result,
+)
 from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
 from tinker_ext.clients.sample_request import (
     SampleOptions,
     SampleResult,
     text_length,
 )
-from tinker_ext.clients.sampler_handle import SamplerHandle
 from tinker_ext.clients.sampling_session import (
+    SamplerHandle,
     check_source,
     find_base_model,
     open_sampling_session,
