@@ -232,7 +232,9 @@ class ClientCore:
             raise ClientClosedError
         if self._process != os.getpid():
             self._reset_after_fork()
-        traced = tracing.pending_operation()
+        traced = tracing.current_operation.get()
+        if traced is not None and traced.handed_over:
+            traced = None
         operation = None if traced is None else traced.name
         progress = new_progress(operation)
         outcome = background_loop().submit(
@@ -246,17 +248,20 @@ class ClientCore:
         outcome.position = position
         outcome.cancel_unawaited = cancel_unawaited
         outcome.throttle = self._unretrieved
+        staged = None
         if traced is not None:
-            traced.hand_over()
-        return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
+            traced.handed_over = True
+            staged = traced if traced.staged else None
+        return APIFuture(outcome, finish, work=work, progress=progress, traced=staged)
 
     def _call_done(self, traced: tracing.Operation, error: BaseException | None) -> None:
         if error is None:
-            traced.finish()
-            return
-        error = as_raised(error) or error
-        traced.finish(error)
-        self.telemetry.call_failed(traced.name, error)
+            if traced.active:
+                traced.finish()
+        else:
+            error = as_raised(error) or error
+            traced.finish(error)
+            self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Have `close` wait for a task, or cancel it; the task may outlive its caller."""
@@ -479,7 +484,8 @@ async def submit(core: ClientCore, request: Request[models.UntypedAPIFuture]) ->
     request_id = future.request_id
     if type(request_id) is not str:
         request_id = read_request_id(request.operation.name, request_id)
-    tracing.append_id(tracing.REQUEST_ID, request_id)
+    if (traced := tracing.observed_operation.get()) is not None:
+        traced.append(tracing.REQUEST_ID, request_id)
     body = await core.poller.wait(request_id, operation=request.operation.name)
     return FetchedResult(body, request_id)
 

@@ -24,8 +24,7 @@ from attrs import frozen
 
 from tinker_ext.config import ClientConfig, parsers
 from tinker_ext.errors import AuthenticationError, ConfigurationError, TinkerError
-from tinker_ext.redaction.printable import printable
-from tinker_ext.redaction.redactor import redact
+from tinker_ext.redaction.redactor import printable, redact
 from tinker_ext.redaction.secret import SHORTEST, Secret
 from tinker_ext.rules import token_validity as rules
 from tinker_ext.rules.token_validity import Validity, has_expired, read_times

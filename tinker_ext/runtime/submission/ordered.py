@@ -265,7 +265,9 @@ class OrderedRequests:
         budget, request = self._core.limits.training_bytes, chunk.request
         if not budget.take_now(request.size):
             await budget.take(request.size)
-        tracing.append_id(tracing.SEQ_ID, seq_id)
+        traced = tracing.observed_operation.get()
+        if traced is not None:
+            traced.append(tracing.SEQ_ID, seq_id)
         try:
             request.number(seq_id)
             request_id = (await self._core.call(request)).request_id
@@ -276,7 +278,8 @@ class OrderedRequests:
             budget.give(request.size)
         if type(request_id) is not str:
             request_id = read_request_id(request.operation.name, request_id)
-        tracing.append_id(tracing.REQUEST_ID, request_id)
+        if traced is not None:
+            traced.append(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id
 
