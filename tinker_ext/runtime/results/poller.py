@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from attrs import Factory, field, frozen
+from attrs import define, field, frozen
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -46,7 +46,14 @@ from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.runtime.concurrency.user_code import notify
 from tinker_ext.runtime.connection.client_limits import Budget
 from tinker_ext.runtime.retrying import Retrier
-from tinker_ext.timeouts import REAL_CLOCK, Clock, TimeLimit, TimeLimited, current_progress
+from tinker_ext.timeouts import (
+    REAL_CLOCK,
+    Clock,
+    TimeLimit,
+    TimeLimited,
+    current_progress,
+    time_limit,
+)
 from tinker_ext.tracing import log
 from tinker_ext.transport.results import ProtobufResult
 
@@ -90,7 +97,7 @@ class _Streak:
         return self._count, now - self._since
 
 
-@frozen
+@define
 class FuturePoller:
     """Waits for the results of submitted requests, any number at the same time.
 
@@ -111,9 +118,7 @@ class FuturePoller:
     alive: Callable[[], bool]
     slots: Budget
     result_bytes: Budget
-    limit: TimeLimit = field(
-        init=False, default=Factory(lambda self: TimeLimit(self.deadline), takes_self=True)
-    )
+    _limit: TimeLimit | None = field(default=None, init=False)
 
     async def wait(
         self, request_id: str, *, operation: str, source: CompletionSource | None = None
@@ -137,7 +142,9 @@ class FuturePoller:
         progress = current_progress.get()
         if progress is not None:
             progress.note(operation, request_id, "submitted")
-        limit = TimeLimited(self.limit)
+        if self._limit is None:
+            self._limit = time_limit(self.deadline)
+        limit = TimeLimited(self._limit)
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
