@@ -241,7 +241,7 @@ class OrderedRequests:
                 self._sequential_only = True
             raise
         if chunk.usage is not None:
-            self.usage.add(*chunk.usage)
+            self.usage.add(**{chunk.usage[0]: chunk.usage[1]})
         return FetchedResult(body, request_id)
 
     async def _submit(
