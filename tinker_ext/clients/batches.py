@@ -14,8 +14,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.submission.ordered import ChunkRequest, naming_datums
-from tinker_ext.transport.operations import TrainingRequest
-from tinker_ext.transport.training_data import TrainingData
+from tinker_ext.transport.training_data import TrainingData, TrainingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import httptools
 import httpx
 
-from tinker_ext.transport.body_limits import BufferedStream
-from tinker_ext.transport.request import BytesBody
+from tinker_ext.transport.response import BufferedStream
 
 if TYPE_CHECKING:
     import ssl
@@ -65,7 +64,8 @@ class Http11Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
         body = request.stream
-        content = body.content if isinstance(body, BytesBody) else await request.aread()
+        # Joining a single piece copies nothing.
+        content = b"".join(body) if isinstance(body, httpx.ByteStream) else await request.aread()
         head = _head(request)
         if self._free:  # Then no request waits.
             self._free -= 1

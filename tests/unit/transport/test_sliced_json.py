@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.transport.encoding import decode
+from tinker_ext.transport.response import decode
 from tinker_ext.transport.sliced_json import SLICE, decode_in_slices
 
 # orjson reads larger integers as floats, the standard library as integers.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tinker_ext.config.settings import AllSettings
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.request import Request
+    from tinker_ext.transport.operations import Request
 
 R = TypeVar("R")
 T = TypeVar("T")
