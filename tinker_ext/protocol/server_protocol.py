@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
@@ -198,7 +199,7 @@ class ServerProtocol:
     missing_operations: frozenset[str] = frozenset()
     loads_into_new_model: bool = False
 
-    @property
+    @cached_property
     def protobuf_results(self) -> bool:
         """Whether results may be requested as protobuf; a server that reads it also writes it."""
         by_flag = self.forward == "flag" and "forward" in self.accepted
@@ -241,7 +242,7 @@ class ServerProtocol:
 
     def sparse_in(self, operation: str) -> bool:
         """Whether an operation's JSON may contain CSR matrices; protobuf always may."""
-        rejected = self.rejected_fields_of(operation)
+        rejected = fields_of(operation, self.rejected_fields)
         return at_least(self.release, "0.24.1") and rejected.isdisjoint(CSR_INDICES)
 
     def sends(self, operation: str, name: str) -> bool:

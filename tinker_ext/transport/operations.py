@@ -11,6 +11,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache, cached_property
 from typing import (
     TYPE_CHECKING,
@@ -80,7 +81,8 @@ _PROTOBUF_ACCEPTED = {"Accept": PROTOBUF}
 _NO_HEADERS: Mapping[str, str] = {}
 # Grants read access to weights of another owner; release 0.38.0.
 ACCESS_TOKEN_HEADER = "X-Tinker-Weights-Access-Token"
-_IMAGES = frozenset({models.ImageChunk, models.ImageAssetPointerChunk})
+#: The types of chunks whose fields differ between servers.
+IMAGES = frozenset({models.ImageChunk, models.ImageAssetPointerChunk})
 
 #: The credential of a request: the current one (a token, if the server issues them), or the key.
 Credential = Literal["current", "key"]
@@ -351,7 +353,7 @@ def copy_weights(
 
 
 def _with_images(body: models.SampleRequest, protocol: ServerProtocol) -> models.SampleRequest:
-    if _IMAGES.isdisjoint(map(type, body.prompt.chunks)):
+    if IMAGES.isdisjoint(map(type, body.prompt.chunks)):
         return body
     return evolve(body, prompt=adapt_images(body.prompt, protocol.images_of("asample"), "prompt"))
 
@@ -362,10 +364,8 @@ def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) ->
     Raises:
         InvalidInputError: a required field is not set; `where` is the caller's name of the input.
     """
-    if _IMAGES.isdisjoint(map(type, model_input.chunks)):
-        return model_input
     chunks: list[Any] = [
-        _adapt_image(chunk, form, f"{where}.chunks[{at}]") if type(chunk) in _IMAGES else chunk
+        _adapt_image(chunk, form, f"{where}.chunks[{at}]") if type(chunk) in IMAGES else chunk
         for at, chunk in enumerate(model_input.chunks)
     ]
     return evolve(model_input, chunks=chunks)
@@ -439,18 +439,12 @@ class PollRequest(Request[Any]):
     def parse(self, response: Response) -> Any:
         if response.fields.get(b"content-type", b"").startswith(PROTOBUF.encode()):
             return ProtobufResult(self._result_of, response.content)
-        if tracing.observed_operation() is None:
-            return _json_or_text(response)
-        with tracing.stage(tracing.Stage.DECODE):
-            return _json_or_text(response)
-
-
-def _json_or_text(response: Response) -> Any:
-    """The body as decoded JSON, or as text if it is not JSON; None if it is empty."""
-    try:
-        return response.json() if response.content else None
-    except MalformedBodyError:
-        return response.content.decode("utf-8", "replace")
+        observed = tracing.observed_operation() is not None
+        with tracing.stage(tracing.Stage.DECODE) if observed else nullcontext():
+            try:
+                return response.json() if response.content else None
+            except MalformedBodyError:
+                return response.content.decode("utf-8", "replace")
 
 
 def retrieve_futures(

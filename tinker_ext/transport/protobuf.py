@@ -299,36 +299,40 @@ def decode_result(
 
 def _forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
     message = pb.ForwardBackwardOutput.FromString(content)
+    outputs: list[dict[str, types.TensorData]] = []
+    for at, record in enumerate(message.loss_fn_outputs):
+        outputs += _rows(record, f"record {at} of loss_fn_outputs")
     return types.ForwardBackwardOutput(
         loss_fn_output_type=message.loss_fn_output_type.rpartition(":")[2],
-        loss_fn_outputs=[
-            row
-            for at, record in enumerate(message.loss_fn_outputs)
-            for row in _rows(record, f"record {at} of loss_fn_outputs")
-        ],
+        loss_fn_outputs=outputs,
         # Protobuf maps are unordered, and their order differs between processes.
         metrics=dict(sorted(message.metrics.items())),
     )
 
 
-def _rows(record: pb.ArrayRecord, where: str) -> Iterator[dict[str, types.TensorData]]:
+def _rows(record: pb.ArrayRecord, where: str) -> list[dict[str, types.TensorData]]:
     """The outputs of a record by datum, each a mapping of its fields."""
     columns = {
         name: _column(field, f"{where}, field {name!r}") for name, field in record.fields.items()
     }
-    count = record.num_datums or max(map(len, columns.values()), default=0)
-    if not 0 <= count <= _MAX_DATUMS or any(len(column) != count for column in columns.values()):
+    counts = set(map(len, columns.values()))
+    count = record.num_datums or max(counts, default=0)
+    if not 0 <= count <= _MAX_DATUMS or not counts <= {count}:
         sizes = {name: len(column) for name, column in columns.items()}
         raise ValueError(f"{where}: {count} datums, but its fields have {sizes}")
-    for at in range(count):
-        yield {name: types.TensorData.from_view(column[at]) for name, column in columns.items()}
+    if not columns:
+        return [{} for _ in range(count)]
+    view = types.TensorData.from_view
+    rows = [map(view, column) for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*rows, strict=True)]
 
 
 def _column(field: pb.BatchedTensor, where: str) -> list[Array]:
     offsets = _array(field.offsets, "<i8", f"{where}: offsets")
     # Read once: each access to a bytes field copies it.
     data = memoryview(field.data)
-    if offsets.size and (offsets[0] < 0 or offsets[-1] > len(data) or _decreases(offsets)):
+    decreases = (offsets[1:] < offsets[:-1]).any()
+    if offsets.size and (offsets[0] < 0 or offsets[-1] > len(data) or decreases):
         raise ValueError(f"{where}: the offsets are not increasing within {len(data)} bytes")
     columns = _split(data, offsets, field.dtype, where)
     trailing = list(field.trailing_shape)
@@ -348,10 +352,6 @@ def _split(data: memoryview, offsets: Array, dtype: int, where: str) -> list[Arr
         return [_values(data[start:end], dtype, where) for start, end in pairwise(offsets.tolist())]
     numbers = _values(data, dtype, where)
     return [numbers[start:end] for start, end in pairwise((offsets // width).tolist())]
-
-
-def _decreases(numbers: Array) -> bool:
-    return bool((numbers[1:] < numbers[:-1]).any())
 
 
 def _array(data: bytes | memoryview, dtype: str, where: str) -> Array:
