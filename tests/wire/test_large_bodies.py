@@ -20,8 +20,8 @@ from tinker_ext.testing import FaultServer, Received, Reply, make_client
 from tinker_ext.transport import response as responses
 from tinker_ext.transport.connections import build_gateway
 from tinker_ext.transport.gateway import MAX_ERROR_BYTES
+from tinker_ext.transport.json_decoding import decode_in_slices
 from tinker_ext.transport.response import LARGE, UNRESERVED
-from tinker_ext.transport.sliced_json import decode_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable

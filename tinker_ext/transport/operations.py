@@ -36,12 +36,7 @@ from tinker_ext.protocol.server_protocol import RELEASES, ServerProtocol
 from tinker_ext.redaction.redactor import LONGEST_ID, REQUEST_ID, kept_headers
 from tinker_ext.redaction.secret import Secret, remembered
 from tinker_ext.rules.polling import POLL_TIMEOUT
-from tinker_ext.transport.response import (
-    PROTOBUF,
-    MalformedBodyError,
-    ProtobufResult,
-    Response,
-)
+from tinker_ext.transport.response import PROTOBUF, MalformedBodyError, ProtobufResult, Response
 from tinker_ext.types.inputs.images import ImageForm
 from tinker_ext.version import sdk_version
 
@@ -82,7 +77,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 # Grants read access to weights of another owner; release 0.38.0.
 ACCESS_TOKEN_HEADER = "X-Tinker-Weights-Access-Token"
 #: The types of chunks whose fields differ between servers.
-IMAGES = frozenset({models.ImageChunk, models.ImageAssetPointerChunk})
+_IMAGES = frozenset({models.ImageChunk, models.ImageAssetPointerChunk})
 
 #: The credential of a request: the current one (a token, if the server issues them), or the key.
 Credential = Literal["current", "key"]
@@ -353,7 +348,7 @@ def copy_weights(
 
 
 def _with_images(body: models.SampleRequest, protocol: ServerProtocol) -> models.SampleRequest:
-    if IMAGES.isdisjoint(map(type, body.prompt.chunks)):
+    if _IMAGES.isdisjoint(map(type, body.prompt.chunks)):
         return body
     return evolve(body, prompt=adapt_images(body.prompt, protocol.images_of("asample"), "prompt"))
 
@@ -364,8 +359,10 @@ def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) ->
     Raises:
         InvalidInputError: a required field is not set; `where` is the caller's name of the input.
     """
+    if _IMAGES.isdisjoint(map(type, model_input.chunks)):
+        return model_input
     chunks: list[Any] = [
-        _adapt_image(chunk, form, f"{where}.chunks[{at}]") if type(chunk) in IMAGES else chunk
+        _adapt_image(chunk, form, f"{where}.chunks[{at}]") if type(chunk) in _IMAGES else chunk
         for at, chunk in enumerate(model_input.chunks)
     ]
     return evolve(model_input, chunks=chunks)

@@ -7,10 +7,9 @@ decompress to gigabytes. So bytes are counted as they arrive and as they are dec
 from __future__ import annotations
 
 import asyncio
-import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
@@ -20,7 +19,7 @@ from attrs import define, frozen
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.redaction.redactor import READ_TEXT
 from tinker_ext.redaction.secret import MASK, SHORTEST, Secret
-from tinker_ext.transport.sliced_json import decode_in_slices
+from tinker_ext.transport.json_decoding import LARGE_TENSORS, decode, decode_in_slices
 
 if TYPE_CHECKING:
     from tinker_ext import types
@@ -30,7 +29,6 @@ Reserve = Callable[[int], AbstractAsyncContextManager[None]]
 PROTOBUF = "application/x-protobuf"
 #: Bytes of a JSON body that the event loop parses itself, in about 20 ms. Ours.
 LARGE = 4 * 1024 * 1024
-_ESCAPED_SURROGATE = b"\\ud"
 # Bytes decompressed at a time.
 _STEP = 1024 * 1024
 #: Bytes of a body that are read without a reservation; most bodies are smaller. Ours.
@@ -160,29 +158,6 @@ def redact_bytes(content: bytes, secrets: tuple[bytes, ...]) -> bytes:
     return content
 
 
-def decode(content: bytes) -> Any:
-    """Decodes a JSON response.
-
-    Some servers send metrics as `NaN` and `Infinity`, which is not valid JSON and which orjson
-    rejects. The standard library accepts it, so it parses what orjson can't. It also accepts lone
-    surrogates, which no other encoder can write: they are replaced by "?".
-
-    Raises:
-        ValueError: neither parser accepts the content.
-    """
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        value = json.loads(content)
-        if _ESCAPED_SURROGATE in content.lower():
-            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-    return value
-
-
 def read_body(content: bytes) -> Any:
     """The body as decoded JSON, or as text if it is not JSON; None if it is empty."""
     if not content:
@@ -253,13 +228,13 @@ class Response:
         Raises:
             MalformedBodyError: it is not JSON.
         """
-        if self._parsed is None:
-            try:
-                return orjson.loads(self.content)
-            except orjson.JSONDecodeError:
-                pass  # `decode` accepts more.
         try:
-            return decode(self.content) if self._parsed is None else self._parsed()
+            if self._parsed is not None:
+                return self._parsed()
+            if len(self.content) <= LARGE_TENSORS:
+                with suppress(orjson.JSONDecodeError):  # `decode` accepts more.
+                    return orjson.loads(self.content)
+            return decode(self.content)
         except ValueError as error:
             raise MalformedBodyError(
                 f"the response is not JSON: {error}",

@@ -13,13 +13,7 @@ from tinker_api.types import File
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.protocol.server_protocol import ServerProtocol
-from tinker_ext.transport.operations import (
-    IMAGES,
-    Request,
-    adapt_images,
-    forward,
-    forward_backward,
-)
+from tinker_ext.transport.operations import Request, adapt_images, forward, forward_backward
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageForm
 
@@ -151,9 +145,8 @@ def _json_size(datum: types.Datum) -> int:
 
 def _datum(datum: types.Datum, images: ImageForm, sparse: bool, at: int) -> models.Datum:
     message = (datum if sparse else datum.to_dense()).to_api()
-    if not IMAGES.isdisjoint(map(type, message.model_input.chunks)):
-        where = f"data[{at}].model_input"
-        message.model_input = adapt_images(message.model_input, images, where)
+    where = f"data[{at}].model_input"
+    message.model_input = adapt_images(message.model_input, images, where)
     return message
 
 
