@@ -31,8 +31,9 @@ MAX_REQUESTS = 1000
 KEEPALIVE_TIMEOUT = 5.0
 #: Maximum bytes of a response's headers; httpcore's limit.
 MAX_HEADER_BYTES = 100 * 1024
-# Bytes of a body that are written or returned at a time, and of a response body read ahead.
+# Bytes of a body that are returned at a time, that are written at a time, and that are read ahead.
 _STEP = 64 * 1024
+_WRITE_STEP = 256 * 1024
 _READ_AHEAD = 256 * 1024
 # Seconds between the attempts to connect to several addresses of a host (RFC 8305, 5).
 _HAPPY_EYEBALLS_DELAY = 0.25
@@ -303,8 +304,8 @@ class _Connection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(head)
         view = memoryview(content)
-        for start in range(0, len(view), _STEP):
-            self._transport.write(view[start : start + _STEP])
+        for start in range(0, len(view), _WRITE_STEP):
+            self._transport.write(view[start : start + _WRITE_STEP])
             while self._paused_writing and not self._has_head:
                 await self._wait()
             if self._has_head:
