@@ -35,7 +35,6 @@ from tinker_ext.redaction.secret import Secret, remembered
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
 from tinker_ext.timeouts import TimeLimit, TimeLimited, time_limit
-from tinker_ext.tracing.http import Attempt
 from tinker_ext.transport.auth import ApiKeyAuth
 from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
 from tinker_ext.transport.operations import Operation, Request
@@ -219,25 +218,26 @@ class Gateway:
         prepared = self._prepared.get((operation, url, content_type))
         if prepared is None or prepared.key is not key or prepared.seconds != seconds:
             prepared = self._prepare(operation, url, content_type, key, seconds)
-        attempt = tracing.attempt(operation.name, built["method"].upper(), url, prepared.url)
+        traced = tracing.observed_operation.get()
         request.sent = True
-        if attempt is not None:
-            return self._traced(attempt, request, prepared, built, content)
+        if traced is not None:
+            return self._traced(traced, request, prepared, built, content)
         send = self._follow if operation.follows_redirect else self._exchange
         return send(request, self._build(request, prepared, built, content), prepared)
 
     async def _traced(
         self,
-        attempt: Attempt,
+        traced: tracing.Operation,
         request: Request[Any],
         prepared: _Prepared,
         built: dict[str, Any],
         content: bytes | None,
     ) -> Response:
-        with attempt:
+        operation, method = request.operation, built["method"].upper()
+        with tracing.attempt(traced, operation.name, method, built["url"], prepared.url) as attempt:
             wire_request = self._build(request, prepared, built, content)
             attempt.sending(0 if content is None else len(content))
-            send = self._follow if request.operation.follows_redirect else self._exchange
+            send = self._follow if operation.follows_redirect else self._exchange
             response = await send(request, wire_request, prepared)
             attempt.responded(response.status_code, len(response.content))
             return response
@@ -335,11 +335,10 @@ class Gateway:
                 try:
                     fields = header_fields(response.headers)
                     reading = read_body_bytes(response, self._max_bytes, self._reserve, fields)
-                    fetching = tracing.fetching(operation.name, response.status_code)
-                    if fetching is None:
+                    if tracing.observed_operation.get() is None:
                         content = await reading
                     else:
-                        with fetching:
+                        with tracing.fetching(operation.name, response.status_code):
                             content = await reading
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's

@@ -436,7 +436,7 @@ class PollRequest(Request[Any]):
     def parse(self, response: Response) -> Any:
         if response.fields.get(b"content-type", b"").startswith(PROTOBUF.encode()):
             return ProtobufResult(self._result_of, response.content)
-        observed = tracing.observed_operation() is not None
+        observed = tracing.observed_operation.get() is not None
         with tracing.stage(tracing.Stage.DECODE) if observed else nullcontext():
             try:
                 return response.json() if response.content else None
