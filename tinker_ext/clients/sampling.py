@@ -43,7 +43,7 @@ from tinker_ext.runtime.concurrency.as_completed import AwaitableConcurrentFutur
 from tinker_ext.runtime.core import read_request_id, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.transport import operations
-from tinker_ext.transport.results import FetchedResult
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.types.unset import or_none
 from tinker_ext.usage import Usage, UsageCounter
 

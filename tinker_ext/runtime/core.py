@@ -50,8 +50,8 @@ from tinker_ext.runtime.results.poller import (
 from tinker_ext.runtime.retrying import Retrier, shared_pause
 from tinker_ext.runtime.session import Session, SessionEnd, Telemetry, begin_session, finish_session
 from tinker_ext.timeouts import REAL_CLOCK, Clock, check_timeout, new_progress
-from tinker_ext.transport.request import Request
-from tinker_ext.transport.results import FetchedResult
+from tinker_ext.transport.operations import Request
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ from tinker_ext.runtime.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.timeouts import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
-from tinker_ext.transport.encoding import MalformedBodyError
+from tinker_ext.transport.response import MalformedBodyError
 
 T = TypeVar("T")
 

@@ -51,7 +51,7 @@ from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archiv
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
-from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.protocol.error_responses import MISSING_STATUSES
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath

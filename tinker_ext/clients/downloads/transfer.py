@@ -15,14 +15,14 @@ from tinker_ext.rules.retry import RetryPolicy, TransportFault
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.retrying import Pause, Retrier
 from tinker_ext.tracing import log
-from tinker_ext.transport.ranges import (
+from tinker_ext.transport.storage import (
     REJECTED_URL_STATUSES,
     UNSATISFIABLE,
+    Storage,
     content_of,
     is_expiring,
     range_headers,
 )
-from tinker_ext.transport.storage import Storage
 from tinker_ext.types.responses.downloads import DownloadProgress
 
 if TYPE_CHECKING:

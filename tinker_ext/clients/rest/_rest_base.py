@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tinker_ext.config.client_config import AllSettings
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.request import Request
+    from tinker_ext.transport.operations import Request
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback
     from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.transport.request import Operation
+    from tinker_ext.transport.operations import Operation
 
 # The lifetime of an archive's URL if the response has none (0.4.1).
 DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)

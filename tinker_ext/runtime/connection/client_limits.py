@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from tinker_ext import tracing
 from tinker_ext.config import ClientConfig
-from tinker_ext.protocol.flags import Flags
+from tinker_ext.protocol.server_protocol import Flags
 from tinker_ext.rules import limits
 
 # Concurrent polls; each uses a socket. Ours, the number of samples that 0.4.1 dispatches at once. A

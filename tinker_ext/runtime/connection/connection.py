@@ -34,9 +34,8 @@ from tinker_ext.protocol.adaptation import (
     server_error_attempts,
     with_known,
 )
-from tinker_ext.protocol.flags import Flags
-from tinker_ext.protocol.hints import advice, is_lost, restriction
-from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
+from tinker_ext.protocol.error_responses import advice, is_lost, restriction
+from tinker_ext.protocol.server_protocol import BASELINE, Flags, ServerProtocol
 from tinker_ext.redaction.secret import Secret
 from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy, parse_should_retry
 from tinker_ext.rules.token_validity import should_renegotiate
@@ -48,10 +47,10 @@ from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.timeouts import REAL_CLOCK
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-from tinker_ext.transport.build import build_gateway
+from tinker_ext.transport.auth import TOKEN_OPERATION, exchange_key, read_token
+from tinker_ext.transport.connections import build_gateway
 from tinker_ext.transport.gateway import Gateway
-from tinker_ext.transport.operations import TOKEN_OPERATION
-from tinker_ext.transport.request import Request, new_idempotency_key
+from tinker_ext.transport.operations import Request, new_idempotency_key
 
 if TYPE_CHECKING:
     import httpx
@@ -262,9 +261,9 @@ class Connection:
             return
 
         async def exchange() -> Secret:
-            request = operations.create_auth_token()
+            request = exchange_key()
             request.idempotency_key = new_idempotency_key()
-            return operations.read_token(request, await gateway.send(request))
+            return read_token(request, await gateway.send(request))
 
         command_only = flags.credential_default_source == "credential_cmd"
         await self.keys.enable_exchange(exchange, command_only=command_only)

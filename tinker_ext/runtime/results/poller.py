@@ -19,7 +19,7 @@ from tinker_ext.errors import (
     RequestFailedError,
     SessionLostError,
 )
-from tinker_ext.protocol.hints import is_lost, restriction
+from tinker_ext.protocol.error_responses import is_lost, restriction
 from tinker_ext.redaction.redactor import LONGEST_ID
 from tinker_ext.rules.polling import (
     LONG_RUNNING_INFO,
@@ -55,7 +55,7 @@ from tinker_ext.timeouts import (
     time_limit,
 )
 from tinker_ext.tracing import log
-from tinker_ext.transport.results import ProtobufResult
+from tinker_ext.transport.response import ProtobufResult
 
 
 class _Streak:

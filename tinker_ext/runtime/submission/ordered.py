@@ -30,15 +30,15 @@ from tinker_ext.errors import (
     TinkerError,
     UnprocessableEntityError,
 )
-from tinker_ext.protocol.seq_ids import expected_seq_id
+from tinker_ext.protocol.error_responses import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.core import ClientCore, read_request_id, submit
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers, TurnQueue
 from tinker_ext.transport import operations
-from tinker_ext.transport.request import Request
-from tinker_ext.transport.results import FetchedResult
+from tinker_ext.transport.operations import Request
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.usage import UsageCounter
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, SessionLostError
-from tinker_ext.protocol.seq_ids import is_reusable
+from tinker_ext.protocol.error_responses import is_reusable
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.timeouts import Sendable, current_progress
 
