@@ -215,7 +215,7 @@ class TrainingClient(CheckpointingBase):
     ) -> APIFuture[SamplingClient]:
         """Save the weights for sampling, without a name; the future's result samples from them."""
         check_retry_config(retry_config)
-        seq_id = self._core.session.next_sampling_seq_id()
+        seq_id = next(self._core.session.sampling_seq_ids)
         body = build_ephemeral_save(self.model_id, seq_id, kind)
         with tracing.operation("save_weights_and_get_sampling_client"):
             saved = self._requests.start(

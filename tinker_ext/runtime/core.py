@@ -26,7 +26,6 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIResponseValidationError, ClientClosedError, ConfigurationError
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.retry import RetryPolicy
-from tinker_ext.runtime.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -47,7 +46,7 @@ from tinker_ext.runtime.results.poller import (
     SessionObserver,
     weak_proxy,
 )
-from tinker_ext.runtime.retrying import Retrier, shared_pause
+from tinker_ext.runtime.retrying import CircuitBreaker, Retrier, shared_pause
 from tinker_ext.runtime.session import Session, SessionEnd, Telemetry, begin_session, finish_session
 from tinker_ext.timeouts import REAL_CLOCK, Clock, check_timeout, new_progress
 from tinker_ext.transport.operations import Request
