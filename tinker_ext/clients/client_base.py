@@ -236,9 +236,18 @@ class ClientHolder:
 
 
 class OfficialMembers:
-    """Members of all clients that the official SDK has and this client needs no more."""
+    """Members of all clients that the official SDK has and this client needs no more.
+
+    Copying a client within a process returns the same object.
+    """
 
     _core: ClientCore
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     @property
     def holder(self) -> ClientHolder:

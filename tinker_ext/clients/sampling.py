@@ -381,16 +381,16 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             elsewhere=True,
         )
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
-        weights = (self.model_path, self._base_model, self._record_stability_info)
-        state = (self.sampling_session_id, *weights, self._retry_config)
-        return _restore, (type(self), self._core, *state)
+        restore = partial(
+            type(self),
+            model_path=self.model_path,
+            base_model=self._base_model,
+            record_stability_info=self._record_stability_info,
+            retry_config=self._retry_config,
+            elsewhere=True,
+        )
+        return restore, (self._core, self.sampling_session_id)
 
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
@@ -516,27 +516,6 @@ def open_sampling_client(
                 retry_config=retry_config,
             ),
         )
-
-
-def _restore(
-    kind: type[SamplingClient],
-    core: ClientCore,
-    session_id: str,
-    model_path: str | None,
-    base_model: str | None,
-    record_stability_info: bool,
-    retry_config: RetryConfig | None = None,
-) -> SamplingClient:
-    """The client of a pickle, in the process that loads it."""
-    return kind(
-        core,
-        session_id,
-        model_path=model_path,
-        base_model=base_model,
-        record_stability_info=record_stability_info,
-        retry_config=retry_config,
-        elsewhere=True,
-    )
 
 
 def _not_params(value: object) -> InvalidInputError:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tinker_api import models
+from tinker_api.types import UNSET
 
 from tinker_ext import tracing, types
 from tinker_ext.clients._checkpointing import (
     CheckpointingBase,
-    as_chunk_request,
-    build_ephemeral_save,
     decode_sampler_weights,
 )
 from tinker_ext.clients.batches import (
@@ -183,11 +182,12 @@ class TrainingClient(CheckpointingBase):
         another one was chosen. `adam_params` is the argument's name in release 0.4.1.
         """
         body = _optim_step_request(self.model_id, optim_params, adam_params)
-        finish = result_decoder(
-            "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
+        return self._submit(
+            operations.optim_step(body=body),
+            models.OptimStepResponse,
+            types.OptimStepResponse.from_api,
+            usage=("optim_steps", 1),
         )
-        request = ChunkRequest(operations.optim_step(body=body), usage=("optim_steps", 1))
-        return self._requests.start([request], finish)
 
     optim_step_async = async_submit(optim_step)
 
@@ -215,13 +215,18 @@ class TrainingClient(CheckpointingBase):
     ) -> APIFuture[SamplingClient]:
         """Save the weights for sampling, without a name; the future's result samples from them."""
         check_retry_config(retry_config)
-        seq_id = self._core.session.next_sampling_seq_id()
-        body = build_ephemeral_save(self.model_id, seq_id, kind)
-        with tracing.operation("save_weights_and_get_sampling_client"):
-            saved = self._requests.start(
-                [as_chunk_request(body)],
-                decode_sampler_weights,
+        if kind not in get_args(types.SamplingClientKind):
+            raise InvalidInputError(
+                f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind"
             )
+        body = models.SaveWeightsForSamplerRequest(
+            model_id=self.model_id,
+            sampling_session_seq_id=self._core.session.next_sampling_seq_id(),
+            kind=UNSET if kind == "snapshot" else kind,
+        )
+        request = ChunkRequest(operations.save_weights_for_sampler(body=body))
+        with tracing.operation("save_weights_and_get_sampling_client"):
+            saved = self._requests.start([request], decode_sampler_weights)
 
             async def open_session() -> str:
                 weights = await saved

@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
-from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry import context as otel_context
@@ -169,12 +168,7 @@ class Operation:
             self._attached = otel_context.attach(context)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._attached is not None:
             otel_context.detach(self._attached)
         observed_operation.reset(self._observed_token)

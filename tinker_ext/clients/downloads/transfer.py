@@ -29,7 +29,6 @@ from tinker_ext.types.responses.downloads import DownloadProgress
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from datetime import datetime
-    from types import TracebackType
     from typing import Literal, Self
 
     from tinker_ext.clients.downloads.partial_file import PartialFile
@@ -119,12 +118,7 @@ class Transfer:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._storage.close()
 
     def signer(

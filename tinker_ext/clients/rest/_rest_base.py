@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
@@ -10,7 +10,7 @@ from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path, ru
 from tinker_ext.clients.client_base import OfficialMembers
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.result_decoding import response_decoder
-from tinker_ext.config import hide_values
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.responses.checkpoints import ParsedCheckpointTinkerPath
@@ -44,13 +44,7 @@ class RestClientBase(OfficialMembers):
         del config  # A traceback with variables would show the values.
         if core is not None and settings:
             raise TypeError("pass either the core of another client or settings, not both")
-        self._core = new_core(**settings) if core is None else core
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+        self._core = new_core(ClientConfig.resolve(**settings)) if core is None else core
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._core,)
