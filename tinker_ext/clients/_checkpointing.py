@@ -5,6 +5,7 @@ Fields of later releases are omitted unless they are set: servers of 0.4.1 rejec
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinker_api import models
@@ -25,15 +26,13 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest, OrderedRequests
 from tinker_ext.runtime.submission.sequence import FIRST
 from tinker_ext.transport import operations
+from tinker_ext.transport.request import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.request import Request
 
 
 class CheckpointingBase(OfficialMembers, AwaitableClient):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from attrs import frozen
 from tinker_api import models
@@ -13,6 +14,7 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.argument_checks import check_nonempty_str
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.concurrency.futures import user_stacklevel
@@ -21,11 +23,6 @@ from tinker_ext.transport.operations import TrainingRequest
 from tinker_ext.transport.training_data import TrainingData
 from tinker_ext.types.inputs.datum import DTYPE_BY_KEY
 from tinker_ext.types.inputs.params import LossFnType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tinker_ext.protocol.server_protocol import ServerProtocol
 
 Operation = Literal["forward", "forward_backward"]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from enum import Enum
 from functools import update_wrapper
@@ -33,8 +33,6 @@ from typing import (
 from tinker_ext.config import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 

@@ -9,7 +9,7 @@ accumulates the same gradients.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,8 +19,6 @@ from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import numpy as np
     import numpy.typing as npt
     import torch

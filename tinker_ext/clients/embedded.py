@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
 from tinker_ext.backend_key import FILE_NAME, new_key
 from tinker_ext.config import ClientConfig
+from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.core import ClientCore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tinker_ext.embedded.launch import RunningBackend
-    from tinker_ext.redaction.secret import Secret
 
 
 @define(eq=False)

@@ -11,7 +11,7 @@ import builtins
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -21,8 +21,6 @@ from tinker_ext import types
 from tinker_ext.errors import ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import torch.fx
 
     Ranks = Mapping[str, types.CustomLossInputRank]

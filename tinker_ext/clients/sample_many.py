@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
 from attrs import field, frozen
 
@@ -25,10 +26,6 @@ from tinker_ext.errors import (
 from tinker_ext.json_lines import JsonLines
 from tinker_ext.runtime.concurrency.as_completed import CompletionQueue, FutureIterator, NotYet
 from tinker_ext.runtime.concurrency.futures import APIFuture
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 #: Errors that every other prompt would have as well; they end the iteration.
 FATAL_ERRORS = (AuthenticationError, ClientClosedError, ConfigurationError, SessionLostError)

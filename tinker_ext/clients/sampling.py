@@ -40,7 +40,8 @@ from tinker_ext.errors import (
 )
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
-from tinker_ext.runtime.core import unpickled_core
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.core import ClientCore, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tinker_ext.clients.sample_many import ProgressCallback, SampleStream
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.core import ClientCore
 
 # How often a sample is requested if the server loses its result (410).
 GONE_LIMIT = 3

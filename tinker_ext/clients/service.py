@@ -8,31 +8,28 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.client_base import OfficialMembers, async_result, page_url, resolve_client
 from tinker_ext.clients.embedded import new_core
+from tinker_ext.clients.retry_config import RetryConfig
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.runtime.concurrency.futures import done_future
+from tinker_ext.protocol.server_protocol import ServerProtocol
+from tinker_ext.runtime.concurrency.futures import APIFuture, done_future
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.session.session import SessionEnd
+from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
+from tinker_ext.runtime.session.session import SessionEnd, SessionStatus
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tinker_ext.clients.custom_loss import LossHandle, PerDatumLossFn
     from tinker_ext.clients.rest.client import AdminClient, RestClient
-    from tinker_ext.clients.retry_config import RetryConfig
     from tinker_ext.clients.training import TrainingClient
     from tinker_ext.config.settings import Settings
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
-    from tinker_ext.runtime.session.session import SessionStatus
 
 # The default LoRA rank (0.4.1).
 DEFAULT_RANK = 32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tinker_api import models
@@ -37,16 +38,13 @@ from tinker_ext.clients.retry_config import RetryConfig, check_retry_config
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError, TinkerError
+from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from transformers import PreTrainedTokenizerBase
-
-    from tinker_ext.runtime.concurrency.futures import APIFuture
 
 
 class TrainingClient(CheckpointingBase):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 from attrs import define, field, frozen
 
 from tinker_ext.errors import APIConnectionError, APIStatusError, DownloadError
 from tinker_ext.rules.retry import RetryPolicy, TransportFault
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.runtime.retry.pause import Pause
 from tinker_ext.runtime.retry.retrying import Retrier
 from tinker_ext.tracing import log
@@ -23,21 +26,15 @@ from tinker_ext.transport.ranges import (
     is_expiring,
     range_headers,
 )
-from tinker_ext.transport.storage import Storage
+from tinker_ext.transport.storage import Storage, StorageResponse
 from tinker_ext.types.responses.downloads import DownloadProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
-    from datetime import datetime
-    from typing import Literal, Self
-
     from tinker_ext.clients.downloads.partial_file import PartialFile
-    from tinker_ext.runtime.concurrency.clock import Clock
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.storage import StorageResponse
 
-    Stage: TypeAlias = Literal["preparing", "downloading"]
-    ProgressCallback: TypeAlias = Callable[[DownloadProgress], object]
+Stage: TypeAlias = Literal["preparing", "downloading"]
+ProgressCallback: TypeAlias = Callable[[DownloadProgress], object]
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve
@@ -21,16 +22,14 @@ from tinker_ext.clients.rest._rest_base import (
 )
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.transport import operations
+from tinker_ext.transport.request import Operation
 from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_default, or_unset
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from tinker_ext.clients.downloads.transfer import ProgressCallback
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.transport.request import Operation
 
 # The lifetime of an archive's URL if the response has none (0.4.1).
 DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from tinker_ext import types
 from tinker_ext.clients.client_base import async_result
@@ -17,11 +17,9 @@ from tinker_ext.clients.rest._rest_base import (
 from tinker_ext.clients.rest.checkpoints import CheckpointCalls
 from tinker_ext.clients.rest.sessions import SessionCalls
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.transport import operations
 from tinker_ext.types.unset import or_unset
-
-if TYPE_CHECKING:
-    from tinker_ext.runtime.concurrency.futures import APIFuture
 
 AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
 

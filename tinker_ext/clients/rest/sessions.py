@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_api import models
 
@@ -21,12 +21,10 @@ from tinker_ext.errors import (
     RequestFailedError,
 )
 from tinker_ext.rules.token_validity import read_claims
+from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.types.unset import or_none, or_unset
-
-if TYPE_CHECKING:
-    from tinker_ext.runtime.concurrency.futures import APIFuture
 
 # Seconds between polls for a trace export (0.38.0).
 TRACE_EXPORT_INTERVAL = 5.0
