@@ -79,11 +79,7 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
     save_state_async = async_submit(save_state)
 
     def load_state(
-        self,
-        path: str,
-        weights_access_token: str | None = None,
-        *,
-        optimizer: bool | None = None,
+        self, path: str, weights_access_token: str | None = None, *, optimizer: bool | None = None
     ) -> APIFuture[types.LoadWeightsResponse]:
         """Replace weights and optimizer state with those of a checkpoint.
 
@@ -119,10 +115,7 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
     load_state_with_optimizer_async = async_submit(load_state_with_optimizer)
 
     def save_weights_for_sampler(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        user_metadata: dict[str, str] | None = None,
+        self, name: str, ttl_seconds: int | None = None, user_metadata: dict[str, str] | None = None
     ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
         """Save the weights for sampling as checkpoint `name`; sample from its path.
 
@@ -177,9 +170,7 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         return self._requests.start([ChunkRequest(request, usage=usage)], finish)
 
 
-def decode_sampler_weights(
-    bodies: list[ResultBody],
-) -> types.SaveWeightsForSamplerResponseInternal:
+def decode_sampler_weights(bodies: list[ResultBody]) -> types.SaveWeightsForSamplerResponseInternal:
     """Weights saved for sampling: their path, or the sampling session that has loaded them."""
     return decode_result(
         "save_weights_for_sampler",

@@ -177,8 +177,7 @@ def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
         iter(gradients)
     except TypeError:
         raise InvalidInputError(
-            f"expected a list of arrays, got {type(gradients).__name__}",
-            where="loss_fn, gradients",
+            f"expected a list of arrays, got {type(gradients).__name__}", where="loss_fn, gradients"
         ) from None
     arrays = [_gradient_array(gradient, index) for index, gradient in enumerate(gradients)]
     return Gradients(value, arrays, dict(metrics))

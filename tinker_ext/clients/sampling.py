@@ -20,11 +20,7 @@ from tinker_ext.clients.client_base import (
     async_result,
 )
 from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
-from tinker_ext.clients.sample_request import (
-    SampleOptions,
-    SampleResult,
-    text_length,
-)
+from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
 from tinker_ext.clients.sampling_session import (
     SamplerHandle,
     check_source,
@@ -32,12 +28,7 @@ from tinker_ext.clients.sampling_session import (
     open_sampling_session,
 )
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.errors import (
-    APIResponseValidationError,
-    GoneError,
-    InvalidInputError,
-    TinkerError,
-)
+from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError, TinkerError
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.concurrency.futures import APIFuture

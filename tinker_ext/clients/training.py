@@ -11,10 +11,7 @@ from tinker_api import models
 from tinker_api.types import UNSET
 
 from tinker_ext import tracing, types
-from tinker_ext.clients._checkpointing import (
-    CheckpointingBase,
-    decode_sampler_weights,
-)
+from tinker_ext.clients._checkpointing import CheckpointingBase, decode_sampler_weights
 from tinker_ext.clients.batches import (
     INPUT_KEYS,
     LOSSES,
@@ -411,10 +408,7 @@ class TrainingClient(CheckpointingBase):
 
     async def _run(self, batch: Batch, ticket: int) -> list[ResultBody]:
         return await self._requests.run(
-            ticket,
-            batch.parts,
-            batch.attributes,
-            parallel=batch.parallel,
+            ticket, batch.parts, batch.attributes, parallel=batch.parallel
         )
 
 

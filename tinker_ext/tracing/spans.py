@@ -258,13 +258,7 @@ def start(
         return inner
     above = trace.get_current_span(context).get_span_context()
     return RecordedSpan(
-        writer,
-        inner,
-        name,
-        parent=above,
-        kind=kind,
-        attributes=attributes,
-        start_time=start_time,
+        writer, inner, name, parent=above, kind=kind, attributes=attributes, start_time=start_time
     )
 
 

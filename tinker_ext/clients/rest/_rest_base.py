@@ -54,11 +54,7 @@ class RestClientBase(OfficialMembers):
         return f"<{type(self).__name__} {self._core.config.base_url}>"
 
     def _call(
-        self,
-        request: Request[R],
-        finish: Callable[[R], T],
-        *,
-        run: str = "",
+        self, request: Request[R], finish: Callable[[R], T], *, run: str = ""
     ) -> APIFuture[T]:
         """Send a request; `run` is the id or a path of the training run that it is about."""
 

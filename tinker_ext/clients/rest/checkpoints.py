@@ -15,11 +15,7 @@ from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_bool, validate_ttl
 from tinker_ext.clients.checkpoint_lookup import parse_path
 from tinker_ext.clients.client_base import async_result
-from tinker_ext.clients.rest._rest_base import (
-    RestClientBase,
-    check_page,
-    require_id,
-)
+from tinker_ext.clients.rest._rest_base import RestClientBase, check_page, require_id
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -223,8 +219,7 @@ class CheckpointCalls(RestClientBase):
             ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
         )
         return self._call(
-            operations.copy_weights(body, weights_access_token),
-            lambda copied: copied.tinker_path,
+            operations.copy_weights(body, weights_access_token), lambda copied: copied.tinker_path
         )
 
     copy_weights_async = async_result(copy_weights)
@@ -248,9 +243,7 @@ class CheckpointCalls(RestClientBase):
             download.cancel()
 
     def _change(
-        self,
-        operation: Operation[[str, str, str], Any],
-        path: ParsedCheckpointTinkerPath | str,
+        self, operation: Operation[[str, str, str], Any], path: ParsedCheckpointTinkerPath | str
     ) -> APIFuture[None]:
         return self._call_for(operation.name, path, operation, lambda _: None)
 

@@ -98,8 +98,7 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
     def get_server_capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
         """The models that the server offers."""
         return self._call(
-            operations.get_server_capabilities(),
-            types.GetServerCapabilitiesResponse.from_api,
+            operations.get_server_capabilities(), types.GetServerCapabilitiesResponse.from_api
         )
 
     get_server_capabilities_async = async_result(get_server_capabilities)

@@ -15,11 +15,7 @@ from tinker_ext.clients.rest._rest_base import (
     check_scope,
     require_id,
 )
-from tinker_ext.errors import (
-    APIResponseValidationError,
-    DeadlineExceededError,
-    RequestFailedError,
-)
+from tinker_ext.errors import APIResponseValidationError, DeadlineExceededError, RequestFailedError
 from tinker_ext.rules.token_validity import read_claims
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.tracing import log
@@ -73,8 +69,7 @@ class SessionCalls(RestClientBase):
         """
         body = request.to_api()
         return self._call(
-            operations.search_sessions(body=body),
-            types.SessionSearchResponse.from_api,
+            operations.search_sessions(body=body), types.SessionSearchResponse.from_api
         )
 
     search_sessions_async = async_result(search_sessions)
@@ -108,10 +103,7 @@ class SessionCalls(RestClientBase):
     def get_sampler(self, sampler_id: str) -> APIFuture[types.GetSamplerResponse]:
         """The weights that a sampling session samples from."""
         require_id(sampler_id, "sampler_id")
-        return self._call(
-            operations.get_sampler(sampler_id),
-            types.GetSamplerResponse.from_api,
-        )
+        return self._call(operations.get_sampler(sampler_id), types.GetSamplerResponse.from_api)
 
     get_sampler_async = async_result(get_sampler)
 
@@ -133,10 +125,7 @@ class SessionCalls(RestClientBase):
             AuthenticationError: from the future; the server rejects the key.
             NotFoundError: from the future; the server does not describe keys (before 0.32.0).
         """
-        return self._call(
-            operations.get_own_api_key(),
-            types.OwnApiKeyResponse.from_api,
-        )
+        return self._call(operations.get_own_api_key(), types.OwnApiKeyResponse.from_api)
 
     get_own_api_key_async = async_result(get_own_api_key)
 
