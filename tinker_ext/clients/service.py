@@ -17,6 +17,7 @@ from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.retry_config import RetryConfig
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.config import ClientConfig, hide_values
+from tinker_ext.config.client_config import Settings
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.runtime.concurrency.futures import APIFuture, done_future
 from tinker_ext.runtime.core import ClientCore
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tinker_ext.clients.custom_loss import LossHandle, PerDatumLossFn
     from tinker_ext.clients.rest.client import AdminClient, RestClient
     from tinker_ext.clients.training import TrainingClient
-    from tinker_ext.config.settings import Settings
 
 # The default LoRA rank (0.4.1).
 DEFAULT_RANK = 32

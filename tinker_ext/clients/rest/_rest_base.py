@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
@@ -12,15 +12,13 @@ from tinker_ext.clients.client_base import OfficialMembers
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import ClientConfig, hide_values
+from tinker_ext.config.client_config import AllSettings
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.transport.request import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.responses.checkpoints import ParsedCheckpointTinkerPath
-
-if TYPE_CHECKING:
-    from tinker_ext.config.settings import AllSettings
 
 R = TypeVar("R")
 T = TypeVar("T")
