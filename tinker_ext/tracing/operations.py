@@ -10,6 +10,7 @@ reports to an operation looks there, and does nothing else if there is none.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -18,11 +19,16 @@ from contextvars import ContextVar, Token
 from typing import Any, Self
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
 from opentelemetry.context import Context
 from opentelemetry.metrics import get_meter_provider
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    get_tracer_provider,
+)
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.names import Attributes
@@ -73,9 +79,11 @@ class TokenBucket:
 detail_bucket = TokenBucket(capacity=100, per_second=5.0)
 
 
-def metered() -> bool:
-    """Return True if the program has a meter provider; values are only computed then."""
-    return not type(get_meter_provider()).__module__.startswith("opentelemetry.metrics")
+# The modules that hold the providers of the program, in variables that are None until it sets one.
+# They are not public, but without a provider the functions look up an environment variable on each
+# call. If a variable is missing, the function is called.
+_TRACE_API = sys.modules[get_tracer_provider.__module__]
+_METRICS_API = sys.modules[get_meter_provider.__module__]
 
 
 class Operation:
@@ -95,19 +103,20 @@ class Operation:
 
     # Of an operation that nothing observes; most programs have neither an SDK nor a recording.
     span: Span = INVALID_SPAN
-    active = detailed = staged = handed_over = False
+    active = detailed = measured = staged = handed_over = False
     attempts = 0
     headers: Mapping[str, str] | None = None
     _attached: Token[Context] | None = None
 
     def __init__(self, name: str, attributes: Attributes) -> None:
         self.name = name
-        self.measured = metered()
-        if (
-            self.measured
-            or spans.current_recorder is not None
-            or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-        ):
+        traced = spans.current_recorder is not None
+        if getattr(_TRACE_API, "_TRACER_PROVIDER", True) is not None:
+            traced = traced or not isinstance(get_tracer_provider(), ProxyTracerProvider)
+        if getattr(_METRICS_API, "_METER_PROVIDER", True) is not None:
+            provider = type(get_meter_provider())
+            self.measured = not provider.__module__.startswith("opentelemetry.metrics")
+        if traced or self.measured:
             self._begin(name, attributes)
 
     def _begin(self, name: str, attributes: Attributes) -> None:
