@@ -25,6 +25,14 @@ from tinker_ext.types.inputs.datum import DTYPE_BY_KEY
 from tinker_ext.types.inputs.params import LossFnType
 
 Operation = Literal["forward", "forward_backward"]
+#: The names of losses, of the parameters of a loss, and of the keys of ``loss_fn_inputs`` that the
+#: known servers read. A server may have others, so an unknown name is sent.
+LOSSES = frozenset(get_args(get_args(LossFnType)[0]))
+LOSS_PARAMETERS = frozenset({"beta", "clip_high_threshold", "clip_low_threshold", "kl_coeff"})
+INPUT_KEYS = frozenset(DTYPE_BY_KEY)
+# The similarity from which a name is taken for a typo (`difflib.SequenceMatcher.ratio`); "ppo2" and
+# "ppo", which may be two losses, have 0.86. A suggestion is all that depends on it.
+_SIMILAR = 0.75
 
 
 @frozen
@@ -146,16 +154,6 @@ def _split(data: Sequence[types.Datum], protocol: ServerProtocol) -> list[range]
         max_items=max(1, flags.fwdbwd_max_chunk_len),
         max_size=max(1, flags.fwdbwd_max_chunk_bytes_count),
     )
-
-
-#: The names of losses, of the parameters of a loss, and of the keys of ``loss_fn_inputs`` that the
-#: known servers read. A server may have others, so an unknown name is sent.
-LOSSES = frozenset(get_args(get_args(LossFnType)[0]))
-LOSS_PARAMETERS = frozenset({"beta", "clip_high_threshold", "clip_low_threshold", "kl_coeff"})
-INPUT_KEYS = frozenset(DTYPE_BY_KEY)
-# The similarity from which a name is taken for a typo (`difflib.SequenceMatcher.ratio`); "ppo2" and
-# "ppo", which may be two losses, have 0.86. A suggestion is all that depends on it.
-_SIMILAR = 0.75
 
 
 def misspelled_names(loss_fn: str, config: Mapping[str, Any] | None) -> str | None:

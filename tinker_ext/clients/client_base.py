@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
 
 C = TypeVar("C", bound="AwaitableClient")
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 
+#: The console of the hosted service (release 0.38.0).
+CONSOLE_URL = "https://tinker.thinkingmachines.ai"
 # Prefixes of the attributes that notebooks look up on displayed objects; clients have none.
 _DISPLAY_HOOKS = ("_repr_", "_ipython_")
 
@@ -160,12 +166,6 @@ class _PendingClientProxy(Generic[C]):
         return self._kind
 
 
-T = TypeVar("T")
-
-#: The console of the hosted service (release 0.38.0).
-CONSOLE_URL = "https://tinker.thinkingmachines.ai"
-
-
 class ClientConnectionPoolType(Enum):
     """The connection pools of the official SDK. This client has one pool for all requests."""
 
@@ -265,11 +265,6 @@ def page_url(core: ClientCore, path: str) -> str:
     if base_url == DEFAULT_BASE_URL:
         return f"{CONSOLE_URL}/{path}"
     return f"{(core.connection.base_url or base_url).rstrip('/')}/api/v1/{path}"
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-S = TypeVar("S")
 
 
 def async_result(

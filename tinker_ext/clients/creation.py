@@ -33,6 +33,11 @@ from tinker_ext.transport import operations
 from tinker_ext.transport.request import Request
 from tinker_ext.types.unset import or_default, or_none, or_unset
 
+# Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
+# and after a cancellation.
+CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
+ADVICE = "; pass base_model to create the client"
+
 
 @frozen(kw_only=True)
 class ModelSpec:
@@ -138,13 +143,6 @@ async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
         name, result, models.CreateCustomLossResponse, lambda response: response.loss_id
     )
     return evolve(handle, loss_id=loss_id)
-
-
-# Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
-# and after a cancellation.
-CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
-
-ADVICE = "; pass base_model to create the client"
 
 
 class LoadCreateUnsupportedError(Exception):

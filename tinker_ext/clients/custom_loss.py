@@ -34,6 +34,9 @@ NumpyLoss: TypeAlias = (
     "Callable[[list[types.Datum], list[Array]], tuple[float, Sequence[Array], dict[str, float]]]"
 )
 CustomLoss: TypeAlias = "TorchLoss | NumpyLoss"
+#: A loss of one datum: takes its logprobs, then the inputs it reads; returns a scalar tensor and
+#: metrics, also scalar tensors, named ``custom/<name>:sum`` or ``custom/<name>:mean``.
+PerDatumLossFn: TypeAlias = "Callable[..., tuple[torch.Tensor, Mapping[str, torch.Tensor]]]"
 
 
 @frozen
@@ -244,11 +247,6 @@ def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> N
             )
         if not np.isfinite(gradient).all():
             raise InvalidInputError("expected finite values, got infinity or NaN", where=where)
-
-
-#: A loss of one datum: takes its logprobs, then the inputs it reads; returns a scalar tensor and
-#: metrics, also scalar tensors, named ``custom/<name>:sum`` or ``custom/<name>:mean``.
-PerDatumLossFn: TypeAlias = "Callable[..., tuple[torch.Tensor, Mapping[str, torch.Tensor]]]"
 
 
 @frozen

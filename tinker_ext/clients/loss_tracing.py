@@ -36,6 +36,9 @@ _NOT_TRACED = {
     "backward": "return the loss; its gradients are computed for you",
     **dict.fromkeys(("item", "numpy", "tolist"), "keep the value a tensor, in metrics too"),
 }
+# CPython's private module of operator functions, and the portable name.
+_PRIVATE, _PUBLIC = "_operator.", "operator."
+_PREFIX = "torch."
 
 
 @frozen
@@ -171,11 +174,6 @@ def _output_violations(output: Any) -> Iterator[str]:
             )
         if not isinstance(value, Node):
             yield f"must return its metric {name} as a tensor, not {value!r}"
-
-
-# CPython's private module of operator functions, and the portable name.
-_PRIVATE, _PUBLIC = "_operator.", "operator."
-_PREFIX = "torch."
 
 
 def encode_graph(loss: TracedLoss) -> models.CustomLossGraph:

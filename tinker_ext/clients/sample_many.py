@@ -29,6 +29,10 @@ from tinker_ext.runtime.concurrency.futures import APIFuture
 
 #: Errors that every other prompt would have as well; they end the iteration.
 FATAL_ERRORS = (AuthenticationError, ClientClosedError, ConfigurationError, SessionLostError)
+FORMAT = 1
+#: Characters of a prompt's SHA-256 digest in the file; 64 bits distinguish billions of prompts.
+DIGEST_LENGTH = 16
+_MISSING = -1
 
 
 @frozen
@@ -293,12 +297,6 @@ def _check_prompts(prompts: Sequence[types.ModelInput], file: SampleFile) -> Non
     for index, prompt in enumerate(prompts):
         if file.has(index) and isinstance(prompt, types.ModelInput):
             file.check_prompt(index, prompt_digest(prompt))
-
-
-FORMAT = 1
-#: Characters of a prompt's SHA-256 digest in the file; 64 bits distinguish billions of prompts.
-DIGEST_LENGTH = 16
-_MISSING = -1
 
 
 def prompt_digest(prompt: types.ModelInput) -> str:

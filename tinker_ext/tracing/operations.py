@@ -38,6 +38,25 @@ current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operati
 #: The current operation if an SDK, a recording or a meter provider observes it.
 observed_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_observed", default=None)
 
+# The modules that hold the providers of the program, in variables that are None until it sets one.
+# They are not public, but without a provider the functions look up an environment variable on each
+# call. If a variable is missing, the function is called.
+_TRACE_API = sys.modules[get_tracer_provider.__module__]
+_METRICS_API = sys.modules[get_meter_provider.__module__]
+
+# Attributes of sampling by OpenTelemetry's conventions for GenAI clients: counts, no contents.
+# Sampling continues tokens; it is not a chat.
+_COMPLETION = "text_completion"
+_PROVIDER = "tinker"
+#: Attribute, name of the parameter in the API, and the default value, which is left out.
+_PARAMETERS = (
+    (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
+    (names.GEN_AI_TEMPERATURE, "temperature", None),
+    (names.GEN_AI_TOP_P, "top_p", 1),
+    (names.GEN_AI_TOP_K, "top_k", -1),
+    (names.GEN_AI_SEED, "seed", None),
+)
+
 
 class TokenBucket:
     """Limits how many operations are traced in detail, to bound the cost of tracing; thread-safe.
@@ -77,13 +96,6 @@ class TokenBucket:
 #: Shared by all clients of the process, because the process bears the cost of its spans. The rate
 #: is chosen for the costs above.
 detail_bucket = TokenBucket(capacity=100, per_second=5.0)
-
-
-# The modules that hold the providers of the program, in variables that are None until it sets one.
-# They are not public, but without a provider the functions look up an environment variable on each
-# call. If a variable is missing, the function is called.
-_TRACE_API = sys.modules[get_tracer_provider.__module__]
-_METRICS_API = sys.modules[get_meter_provider.__module__]
 
 
 class Operation:
@@ -197,20 +209,6 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
         current.set(attributes or {})
         return nullcontext(current)
     return Operation(name, attributes or {})
-
-
-# Attributes of sampling by OpenTelemetry's conventions for GenAI clients: counts, no contents.
-# Sampling continues tokens; it is not a chat.
-_COMPLETION = "text_completion"
-_PROVIDER = "tinker"
-#: Attribute, name of the parameter in the API, and the default value, which is left out.
-_PARAMETERS = (
-    (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
-    (names.GEN_AI_TEMPERATURE, "temperature", None),
-    (names.GEN_AI_TOP_P, "top_p", 1),
-    (names.GEN_AI_TOP_K, "top_k", -1),
-    (names.GEN_AI_SEED, "seed", None),
-)
 
 
 def sample_attributes(

@@ -49,6 +49,9 @@ FORMAT = 1
 
 # Offset of a monotonic clock, in nanoseconds since 1970.
 _EPOCH = time.time_ns() - time.perf_counter_ns()
+#: The recorder of this process; read by each operation that starts.
+current_recorder: Recorder | None = None
+_lock = threading.Lock()
 
 
 def now() -> int:
@@ -198,11 +201,6 @@ def _child_of(parent: SpanContext) -> SpanContext:
         is_remote=False,
         trace_flags=parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED),
     )
-
-
-#: The recorder of this process; read by each operation that starts.
-current_recorder: Recorder | None = None
-_lock = threading.Lock()
 
 
 def record_to(path: Path) -> None:
