@@ -120,7 +120,7 @@ MAPPED: Mapping[str, str] = {
     "tinker.types.stop_reason": "tinker_ext.types",
     "tinker.types.tensor_data": "tinker_ext.types",
     "tinker.types.tensor_dtype": "tinker_ext.types",
-    "tinker.types.topk_logprobs": "tinker_ext.types.tensors.list_or_array",
+    "tinker.types.topk_logprobs": "tinker_ext.types.tensors.received",
     "tinker.types.training_run": "tinker_ext.types",
     "tinker.types.training_runs_response": "tinker_ext.types",
     "tinker.types.unload_model_response": "tinker_ext.types",

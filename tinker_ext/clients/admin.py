@@ -10,7 +10,7 @@ from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.rest._rest_base import RestClientBase
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.structuring import or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture

@@ -14,7 +14,7 @@ from tinker_ext.clients.hints import check_path
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.transport import operations
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from tinker_ext.runtime.submission.submitting import submit
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.request import Request
-from tinker_ext.types.unset import or_default, or_none, or_unset
+from tinker_ext.types.structuring import or_default, or_none, or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.protocol.server_protocol import ServerProtocol

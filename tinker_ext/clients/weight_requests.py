@@ -17,7 +17,7 @@ from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
 from tinker_ext.types import SamplingClientKind
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
-from tinker_ext.types.unset import or_none, or_unset
+from tinker_ext.types.structuring import or_none, or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

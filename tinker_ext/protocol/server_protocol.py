@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import evolve, frozen
 
 from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least, release_of
-from tinker_ext.types.inputs.images import ImageForm
+from tinker_ext.types.inputs.model_input import ImageForm
 
 Form = Literal["json", "protobuf"]
 

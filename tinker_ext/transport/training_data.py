@@ -9,8 +9,7 @@ from tinker_api import models
 from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.inputs.chunks import EncodedTextChunk
-from tinker_ext.types.inputs.images import ImageAssetPointerChunk
+from tinker_ext.types.inputs.model_input import EncodedTextChunk, ImageAssetPointerChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from tinker_ext import types
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.transport.protobuf_encoding import Encoding
-    from tinker_ext.types.inputs.images import ImageForm
+    from tinker_ext.types.inputs.model_input import ImageForm
 
 Image: TypeAlias = models.ImageChunk | models.ImageAssetPointerChunk
 _IMAGES = (models.ImageChunk, models.ImageAssetPointerChunk)

@@ -24,7 +24,7 @@ from tinker_ext.transport.ranges import (
     range_headers,
 )
 from tinker_ext.transport.storage import Storage
-from tinker_ext.types.responses.downloads import DownloadProgress
+from tinker_ext.types.responses.checkpoints import DownloadProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping

@@ -24,7 +24,7 @@ from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport import operations
 from tinker_ext.types import ParsedCheckpointTinkerPath
-from tinker_ext.types.unset import or_default, or_unset
+from tinker_ext.types.structuring import or_default, or_unset
 
 if TYPE_CHECKING:
     from os import PathLike

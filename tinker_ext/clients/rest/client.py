@@ -11,7 +11,7 @@ from tinker_ext.clients.rest._rest_base import AccessScope, check_page, check_sc
 from tinker_ext.clients.rest.checkpoints import CheckpointCalls
 from tinker_ext.clients.rest.sessions import SessionCalls
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.structuring import or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture

@@ -23,7 +23,7 @@ from tinker_ext.errors import (
 from tinker_ext.rules.token_validity import read_claims
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_none, or_unset
+from tinker_ext.types.structuring import or_none, or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
