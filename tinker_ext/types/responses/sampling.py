@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from attrs import NOTHING, field, fields, frozen
 from tinker_api import models as api
+from tinker_api.types import Unset
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_literal
@@ -99,8 +100,13 @@ class SampledSequence(Record):
             logprobs = _logprobs_list
         if not (logprobs is None or isinstance(logprobs, Logprobs)):
             logprobs = Logprobs(list(logprobs))
-        topk = _topk(topk_logprobs, topk_logprobs_np, _topk_logprobs_list)
-        self.__attrs_init__(stop_reason, tokens, logprobs, topk, sequence_id)
+        if topk_logprobs_np is not None:
+            topk_logprobs = Topk(array=topk_logprobs_np)
+        elif _topk_logprobs_list is not None:
+            topk_logprobs = _topk_logprobs_list
+        if not (topk_logprobs is None or isinstance(topk_logprobs, Topk)):
+            topk_logprobs = Topk(topk_logprobs)
+        self.__attrs_init__(stop_reason, tokens, logprobs, topk_logprobs, sequence_id)
 
     @property
     def tokens(self) -> list[int]:
@@ -141,14 +147,19 @@ class SampledSequence(Record):
                 the sequence.
         """
         stop_reason: Any = model.stop_reason
+        sequence_id: Any = model.sequence_id
         if not isinstance(stop_reason, str):
             stop_reason = read_metadata(str, stop_reason, "SampledSequence.stop_reason") or ""
+        if isinstance(sequence_id, Unset):
+            sequence_id = None
+        elif not isinstance(sequence_id, str):
+            sequence_id = read_metadata(str, sequence_id, "SampledSequence.sequence_id")
         return cls(
             stop_reason,
             read_tokens(model.tokens, f"{where}.tokens"),
             read_logprobs(model.logprobs, f"{where}.logprobs"),
             read_topk(model.topk_logprobs, f"{where}.topk_logprobs"),
-            read_metadata(str, model.sequence_id, "SampledSequence.sequence_id"),
+            sequence_id,
         ).checked(where)
 
     def checked(self, where: str) -> SampledSequence:
@@ -254,10 +265,16 @@ class SampleResponse(Record):
             prompt_logprobs = _prompt_logprobs_list
         if not (prompt_logprobs is None or isinstance(prompt_logprobs, OptionalLogprobs)):
             prompt_logprobs = OptionalLogprobs(list(prompt_logprobs))
+        if topk_prompt_logprobs_np is not None:
+            topk_prompt_logprobs = Topk(array=topk_prompt_logprobs_np)
+        elif _topk_prompt_logprobs_list is not None:
+            topk_prompt_logprobs = _topk_prompt_logprobs_list
+        if not (topk_prompt_logprobs is None or isinstance(topk_prompt_logprobs, Topk)):
+            topk_prompt_logprobs = Topk(topk_prompt_logprobs)
         self.__attrs_init__(
             list(sequences),
             prompt_logprobs,
-            _topk(topk_prompt_logprobs, topk_prompt_logprobs_np, _topk_prompt_logprobs_list),
+            topk_prompt_logprobs,
             target_prompt_logprobs,
             prompt_cache_hit_tokens,
             prompt_alt_tokens,
@@ -354,14 +371,3 @@ def _repr(value: SampledSequence | SampleResponse) -> str:
             shown = abbreviated(content) if isinstance(content, list) else repr(content)
             parts.append(f"{attribute.alias}={shown}")
     return f"{type(value).__name__}({', '.join(parts)})"
-
-
-def _topk(
-    value: TopkRows | Topk | None, array: TopkLogprobs | None, rows: TopkRows | None
-) -> Topk | None:
-    """The most likely tokens from the first given of `array`, `rows` and `value`."""
-    if array is not None:
-        return Topk(array=array)
-    if rows is not None:
-        return Topk(rows)
-    return value if value is None or isinstance(value, Topk) else Topk(value)

@@ -104,14 +104,14 @@ class NumberBuffer:
 
     def to_array(self) -> Array:
         """Returns the numbers as a read-only 1-D numpy array; cached."""
-        import numpy as np
-
-        if isinstance(self._packed, bytes):
-            return np.frombuffer(self._packed, self.dtype)
         if self._packed is None:
             self._packed = self._pack_list()
             self._packed.setflags(write=False)
-        return self._packed
+        if not isinstance(self._packed, bytes):
+            return self._packed
+        import numpy as np
+
+        return np.frombuffer(self._packed, self.dtype)
 
     def _pack_list(self) -> Array:
         import numpy as np
@@ -217,19 +217,16 @@ def parse_numbers(
                 where=where,
             )
         items = tuple(values)
-        kinds = kinds_of(items)
+        # Usually all have one type, which is detected faster than a set is built.
+        first = type(items[0]) if items else int
+        single = countOf(map(type, items), first) == len(items)
+        kinds = {first} if single else set(map(type, items))
         if kinds == {bool} and dtype == "float32":  # A mask.
             items, kinds = tuple(map(int, items)), {int}
         if kinds <= {int, float}:
             return _pack(items, kinds, dtype, where), [len(items)]
         array = _from_mixed(items, kinds, where)
     return _copy(array, dtype, where), list(array.shape)
-
-
-def kinds_of(items: Sequence[Any]) -> set[type]:
-    """The types of the items; a single type is detected faster than a set is built."""
-    first = type(items[0]) if items else int
-    return {first} if countOf(map(type, items), first) == len(items) else set(map(type, items))
 
 
 def _pack(
@@ -329,13 +326,13 @@ def _copy(array: Array, dtype: TensorDtype | None, where: str) -> NumberBuffer:
             "convert the array first",
             where=where,
         )
-    low, high = _RANGES["int64"]
     if dtype == "int64" and natural == "float32":
+        low, high = _RANGES["int64"]
         # The limits are beyond the range of float16.
         wide = array.astype(np.float32) if array.dtype.itemsize < 4 else array
         if not np.all((wide == np.floor(wide)) & (wide >= low) & (wide < high)):
             raise InvalidInputError(f"expected integers, got {array.dtype} values", where=where)
-    elif kind == "u" and array.size and int(array.max()) > high:
+    elif kind == "u" and array.size and int(array.max()) > _RANGES["int64"][1]:
         raise InvalidInputError("an unsigned integer is out of range for int64", where=where)
     dtype = dtype or natural
     target = np.dtype(np.int64 if dtype == "int64" else np.float32)

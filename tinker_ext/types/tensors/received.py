@@ -14,6 +14,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from operator import countOf
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from attrs import frozen
@@ -25,7 +26,6 @@ from tinker_ext.types.tensors.number_buffer import (
     Array,
     NumberBuffer,
     NumberList,
-    kinds_of,
 )
 
 L = TypeVar("L")
@@ -313,7 +313,10 @@ def _check_kinds(
     values: Sequence[Any], allowed: frozenset[type], expected: str, where: str
 ) -> set[type]:
     """Checks and returns the types of the values; bools are not numbers."""
-    kinds = kinds_of(values)
+    first = type(values[0]) if values else int
+    if first in allowed and countOf(map(type, values), first) == len(values):
+        return {first}  # Usually all have one type; counting it takes half the time of a set.
+    kinds = set(map(type, values))
     if not kinds <= allowed:
         index = next(i for i, value in enumerate(values) if type(value) not in allowed)
         raise ValueError(f"{where}[{index}]: expected {expected}, got {_shorten(values[index])}")
