@@ -41,11 +41,11 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from tinker_ext.error_response import ErrorResponse
-from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import (
     REQUEST_ID,
     SHOWN_HEADER,
     kept_headers,
+    printable,
     redact,
     redact_body,
     server_words,

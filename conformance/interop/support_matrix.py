@@ -10,8 +10,14 @@ from attrs import frozen
 
 from conformance.interop.environments import ROOT
 from tinker_ext.server_check import ALL
-from tinker_ext.server_check.outcomes import Capability, Ending, Outcome
-from tinker_ext.server_check.summary import by_capability, grade, problems
+from tinker_ext.server_check.outcomes import (
+    Capability,
+    Ending,
+    Outcome,
+    by_capability,
+    grade,
+    problems,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

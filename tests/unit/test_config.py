@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinker_ext.config import DEFAULT_BASE_URL, ClientConfig, parsers
-from tinker_ext.config.settings import AllSettings, Settings
+from tinker_ext.config.client_config import AllSettings, Settings
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.redaction.secret import Secret
 

@@ -12,11 +12,11 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import datum
 from tinker_ext import recipes
-from tinker_ext.recipes import batches, checkpoints, schedules
+from tinker_ext.recipes import checkpoints, steps
 from tinker_ext.recipes.checkpoints import expired, find_best
 
 
-@pytest.mark.parametrize("module", [batches, checkpoints, schedules], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [checkpoints, steps], ids=lambda m: m.__name__)
 def test_examples_of_docstrings_hold(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted > 0

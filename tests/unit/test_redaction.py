@@ -23,10 +23,8 @@ from tinker_ext.errors import (
     SessionLostError,
     status_error,
 )
-from tinker_ext.redaction.forms import forms_of, hide
-from tinker_ext.redaction.printable import printable
-from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body, shorten
-from tinker_ext.redaction.secret import HiddenValue, Secret
+from tinker_ext.redaction.redactor import READ_TEXT, printable, redact, redact_body, shorten
+from tinker_ext.redaction.secret import HiddenValue, Secret, forms_of, hide
 from tinker_ext.tracing import log
 
 VALUES = ("tml-PLANTED-0123456789", 'opaque/PLANTED+ary"0&12=3<45>', "with a blank PLANTED é")

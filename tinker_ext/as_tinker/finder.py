@@ -52,9 +52,23 @@ class AliasFinder(MetaPathFinder):
         """The metadata of `tinker`, for `importlib.metadata.version("tinker")` only."""
         if context is None or context.name != PACKAGE:
             return []
-        from tinker_ext.as_tinker.distribution import AliasDistribution
+        return [_distribution()]
 
-        return [AliasDistribution()]
+
+def _distribution() -> Distribution:
+    """The metadata that the official package would have, for programs that check its version."""
+    from importlib.metadata import Distribution  # Not needed at the start of each process.
+
+    class AliasDistribution(Distribution):
+        def read_text(self, filename: str) -> str | None:
+            if filename != "METADATA":
+                return None
+            return f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {RELEASE}\n"
+
+        def locate_file(self, path: Any) -> Any:
+            return path
+
+    return AliasDistribution()
 
 
 class AliasLoader(Loader):

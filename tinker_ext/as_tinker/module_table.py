@@ -30,222 +30,137 @@ _RESPONSES = "it is a response that no method returns; the generated bindings `t
 #: Packages of the official SDK without an `__init__.py`.
 NAMESPACES = frozenset({"tinker.cli", "tinker.lib"})
 
-#: Module of the official SDK: module of this package whose names it has.
-MAPPED: Mapping[str, str] = {
-    "tinker": "tinker_ext",
-    "tinker._exceptions": "tinker_ext.errors",
-    "tinker._version": "tinker_ext.version",
-    "tinker.auth": "tinker_ext.auth",
-    "tinker.cli.__main__": "tinker_ext.as_tinker.command",
-    "tinker.lib.api_future_impl": "tinker_ext",
-    "tinker.lib.client_connection_pool_type": "tinker_ext.clients.holder",
-    "tinker.lib.experimental": "tinker_ext.errors",
-    "tinker.lib.public_interfaces": "tinker_ext",
-    "tinker.lib.public_interfaces.admin_client": "tinker_ext",
-    "tinker.lib.public_interfaces.api_future": "tinker_ext",
-    "tinker.lib.public_interfaces.backcompat_sampling_client_future": "tinker_ext",
-    "tinker.lib.public_interfaces.backcompat_training_client_future": "tinker_ext",
-    "tinker.lib.public_interfaces.custom_loss": "tinker_ext",
-    "tinker.lib.public_interfaces.rest_client": "tinker_ext",
-    "tinker.lib.public_interfaces.sampling_client": "tinker_ext",
-    "tinker.lib.public_interfaces.service_client": "tinker_ext",
-    "tinker.lib.public_interfaces.training_client": "tinker_ext",
-    "tinker.lib.retry_handler": "tinker_ext.clients.retry_config",
-    "tinker.proto": "tinker_api.proto",
-    "tinker.proto.tinker_public_pb2": "tinker_api.proto.tinker_public_pb2",
-    "tinker.types": "tinker_ext.types",
-    "tinker.types._pydantic_types": "tinker_ext.types",
-    "tinker.types._pydantic_types.datum": "tinker_ext.types",
-    "tinker.types._pydantic_types.get_info_response": "tinker_ext.types",
-    "tinker.types._pydantic_types.get_sampler_response": "tinker_ext.types",
-    "tinker.types._pydantic_types.load_weights_response": "tinker_ext.types",
-    "tinker.types._pydantic_types.model_input": "tinker_ext.types",
-    "tinker.types._pydantic_types.optim_step_response": "tinker_ext.types",
-    "tinker.types._pydantic_types.sampling_params": "tinker_ext.types",
-    "tinker.types._pydantic_types.save_weights_external_response": "tinker_ext.types",
-    "tinker.types._pydantic_types.save_weights_for_sampler_response": "tinker_ext.types",
-    "tinker.types._pydantic_types.stop_reason": "tinker_ext.types",
-    "tinker.types._pydantic_types.tensor_data": "tinker_ext.types",
-    "tinker.types.audit_log_entry": "tinker_ext.types",
-    "tinker.types.audit_log_response": "tinker_ext.types",
-    "tinker.types.billing_usage_response": "tinker_ext.types",
-    "tinker.types.checkpoint": "tinker_ext.types",
-    "tinker.types.checkpoint_archive_url_response": "tinker_ext.types",
-    "tinker.types.checkpoints_list_response": "tinker_ext.types",
-    "tinker.types.create_model_response": "tinker_ext.types",
-    "tinker.types.current_checkpoint_storage_usage_response": "tinker_ext.types",
-    "tinker.types.cursor": "tinker_ext.types",
-    "tinker.types.custom_loss_input": "tinker_ext.types",
-    "tinker.types.datum": "tinker_ext.types",
-    "tinker.types.dmel_chunk": "tinker_ext.types",
-    "tinker.types.encoded_text_chunk": "tinker_ext.types",
-    "tinker.types.external_weights_urls_response": "tinker_ext.types",
-    "tinker.types.forward_backward_output": "tinker_ext.types",
-    "tinker.types.get_info_response": "tinker_ext.types",
-    "tinker.types.get_sampler_response": "tinker_ext.types",
-    "tinker.types.get_server_capabilities_response": "tinker_ext.types",
-    "tinker.types.get_session_response": "tinker_ext.types",
-    "tinker.types.image_asset_pointer_chunk": "tinker_ext.types",
-    "tinker.types.image_chunk": "tinker_ext.types",
-    "tinker.types.list_sessions_response": "tinker_ext.types",
-    "tinker.types.load_weights_response": "tinker_ext.types",
-    "tinker.types.lora_config": "tinker_ext.types",
-    "tinker.types.loss_fn_inputs": "tinker_ext.types",
-    "tinker.types.loss_fn_output": "tinker_ext.types",
-    "tinker.types.loss_fn_type": "tinker_ext.types",
-    "tinker.types.model_id": "tinker_ext.types",
-    "tinker.types.model_input": "tinker_ext.types",
-    "tinker.types.model_input_chunk": "tinker_ext.types",
-    "tinker.types.optim_step_request": "tinker_ext.types",
-    "tinker.types.optim_step_response": "tinker_ext.types",
-    "tinker.types.optimizer": "tinker_ext.types",
-    "tinker.types.prompt_alt_tokens": "tinker_ext.types",
-    "tinker.types.provenance_spans": "tinker_ext.types",
-    "tinker.types.request_error_category": "tinker_ext.types",
-    "tinker.types.request_id": "tinker_ext.types",
-    "tinker.types.sample_response": "tinker_ext.types",
-    "tinker.types.sampled_sequence": "tinker_ext.types",
-    "tinker.types.sampling_client_kind": "tinker_ext.types",
-    "tinker.types.sampling_params": "tinker_ext.types",
-    "tinker.types.save_weights_external_response": "tinker_ext.types",
-    "tinker.types.save_weights_for_sampler_response": "tinker_ext.types",
-    "tinker.types.save_weights_response": "tinker_ext.types",
-    "tinker.types.search_owner": "tinker_ext.types",
-    "tinker.types.session_search_cursor": "tinker_ext.types",
-    "tinker.types.session_search_request": "tinker_ext.types",
-    "tinker.types.session_search_response": "tinker_ext.types",
-    "tinker.types.session_status": "tinker_ext.types",
-    "tinker.types.session_status_query": "tinker_ext.types",
-    "tinker.types.session_summary": "tinker_ext.types",
-    "tinker.types.stop_reason": "tinker_ext.types",
-    "tinker.types.tensor_data": "tinker_ext.types",
-    "tinker.types.tensor_dtype": "tinker_ext.types",
-    "tinker.types.topk_logprobs": "tinker_ext.types.tensors.received",
-    "tinker.types.training_run": "tinker_ext.types",
-    "tinker.types.training_runs_response": "tinker_ext.types",
-    "tinker.types.unload_model_response": "tinker_ext.types",
-    "tinker.types.weights_info_response": "tinker_ext.types",
-    "tinker.types.whoami_response": "tinker_ext.types",
+# The modules of the official SDK by the module of this package whose names they have.
+_EQUIVALENTS = {
+    "tinker_ext": """
+        tinker tinker.lib.api_future_impl tinker.lib.public_interfaces
+        tinker.lib.public_interfaces.admin_client tinker.lib.public_interfaces.api_future
+        tinker.lib.public_interfaces.backcompat_sampling_client_future
+        tinker.lib.public_interfaces.backcompat_training_client_future
+        tinker.lib.public_interfaces.custom_loss tinker.lib.public_interfaces.rest_client
+        tinker.lib.public_interfaces.sampling_client tinker.lib.public_interfaces.service_client
+        tinker.lib.public_interfaces.training_client
+    """,
+    "tinker_ext.errors": "tinker._exceptions tinker.lib.experimental",
+    "tinker_ext.version": "tinker._version",
+    "tinker_ext.auth": "tinker.auth",
+    "tinker_ext.as_tinker.command": "tinker.cli.__main__",
+    "tinker_ext.clients.holder": "tinker.lib.client_connection_pool_type",
+    "tinker_ext.clients.retry_config": "tinker.lib.retry_handler",
+    "tinker_api.proto": "tinker.proto",
+    "tinker_api.proto.tinker_public_pb2": "tinker.proto.tinker_public_pb2",
+    "tinker_ext.types": """
+        tinker.types tinker.types._pydantic_types tinker.types._pydantic_types.datum
+        tinker.types._pydantic_types.get_info_response
+        tinker.types._pydantic_types.get_sampler_response
+        tinker.types._pydantic_types.load_weights_response tinker.types._pydantic_types.model_input
+        tinker.types._pydantic_types.optim_step_response
+        tinker.types._pydantic_types.sampling_params
+        tinker.types._pydantic_types.save_weights_external_response
+        tinker.types._pydantic_types.save_weights_for_sampler_response
+        tinker.types._pydantic_types.stop_reason tinker.types._pydantic_types.tensor_data
+        tinker.types.audit_log_entry tinker.types.audit_log_response
+        tinker.types.billing_usage_response tinker.types.checkpoint
+        tinker.types.checkpoint_archive_url_response tinker.types.checkpoints_list_response
+        tinker.types.create_model_response tinker.types.current_checkpoint_storage_usage_response
+        tinker.types.cursor tinker.types.custom_loss_input tinker.types.datum
+        tinker.types.dmel_chunk tinker.types.encoded_text_chunk
+        tinker.types.external_weights_urls_response tinker.types.forward_backward_output
+        tinker.types.get_info_response tinker.types.get_sampler_response
+        tinker.types.get_server_capabilities_response tinker.types.get_session_response
+        tinker.types.image_asset_pointer_chunk tinker.types.image_chunk
+        tinker.types.list_sessions_response tinker.types.load_weights_response
+        tinker.types.lora_config tinker.types.loss_fn_inputs tinker.types.loss_fn_output
+        tinker.types.loss_fn_type tinker.types.model_id tinker.types.model_input
+        tinker.types.model_input_chunk tinker.types.optim_step_request
+        tinker.types.optim_step_response tinker.types.optimizer tinker.types.prompt_alt_tokens
+        tinker.types.provenance_spans tinker.types.request_error_category tinker.types.request_id
+        tinker.types.sample_response tinker.types.sampled_sequence tinker.types.sampling_client_kind
+        tinker.types.sampling_params tinker.types.save_weights_external_response
+        tinker.types.save_weights_for_sampler_response tinker.types.save_weights_response
+        tinker.types.search_owner tinker.types.session_search_cursor
+        tinker.types.session_search_request tinker.types.session_search_response
+        tinker.types.session_status tinker.types.session_status_query tinker.types.session_summary
+        tinker.types.stop_reason tinker.types.tensor_data tinker.types.tensor_dtype
+        tinker.types.training_run tinker.types.training_runs_response
+        tinker.types.unload_model_response tinker.types.weights_info_response
+        tinker.types.whoami_response
+    """,
+    "tinker_ext.types.tensors.received": "tinker.types.topk_logprobs",
 }
 
-#: Module of the official SDK that has no equivalent: the reason.
-ABSENT: Mapping[str, str] = {
-    "tinker._base_client": _HTTP,
-    "tinker._client": _HTTP,
-    "tinker._compat": _HTTP,
-    "tinker._constants": _HTTP,
-    "tinker._files": _HTTP,
-    "tinker._models": _HTTP,
-    "tinker._qs": _HTTP,
-    "tinker._resource": _HTTP,
-    "tinker._response": _HTTP,
-    "tinker._streaming": _HTTP,
-    "tinker._types": _HTTP,
-    "tinker._utils": _HTTP,
-    "tinker._utils._logs": _HTTP,
-    "tinker._utils._proxy": _HTTP,
-    "tinker._utils._reflection": _HTTP,
-    "tinker._utils._resources_proxy": _HTTP,
-    "tinker._utils._streams": _HTTP,
-    "tinker._utils._sync": _HTTP,
-    "tinker._utils._transform": _HTTP,
-    "tinker._utils._typing": _HTTP,
-    "tinker._utils._utils": _HTTP,
-    "tinker.cli.auth_api": _COMMANDS,
-    "tinker.cli.client": _COMMANDS,
-    "tinker.cli.commands": _COMMANDS,
-    "tinker.cli.commands.auth": _COMMANDS,
-    "tinker.cli.commands.billing": _COMMANDS,
-    "tinker.cli.commands.checkpoint": _COMMANDS,
-    "tinker.cli.commands.model": _COMMANDS,
-    "tinker.cli.commands.run": _COMMANDS,
-    "tinker.cli.commands.session": _COMMANDS,
-    "tinker.cli.commands.version": _COMMANDS,
-    "tinker.cli.context": _COMMANDS,
-    "tinker.cli.exceptions": _COMMANDS,
-    "tinker.cli.lazy_group": _COMMANDS,
-    "tinker.cli.login": _COMMANDS,
-    "tinker.cli.output": _COMMANDS,
-    "tinker.lib._auth_token_provider": _CREDENTIALS,
-    "tinker.lib._jwt_auth": _CREDENTIALS,
-    "tinker.lib._pydantic_conv": _CLIENT,
-    "tinker.lib.async_tinker_provider": _CLIENT,
-    "tinker.lib.backcompat_concurrent_future": _CLIENT,
-    "tinker.lib.base_url": _CLIENT,
-    "tinker.lib.chunked_fwdbwd_helpers": _CLIENT,
-    "tinker.lib.console_urls": _CLIENT,
-    "tinker.lib.credentials": _CREDENTIALS,
-    "tinker.lib.internal_client_holder": _CLIENT,
-    "tinker.lib.public_interfaces.backcompat_client_future": _CLIENT,
-    "tinker.lib.public_interfaces.rest_client_common": _CLIENT,
-    "tinker.lib.queue_state_logger": _CLIENT,
-    "tinker.lib.retryable_exception": _CLIENT,
-    "tinker.lib.sdk_method": _TELEMETRY,
-    "tinker.lib.session_futures_poller": _CLIENT,
-    "tinker.lib.sync_only": _CLIENT,
-    "tinker.lib.telemetry": _TELEMETRY,
-    "tinker.lib.telemetry_provider": _TELEMETRY,
-    "tinker.proto.request_conv": _ENCODING,
-    "tinker.proto.response_conv": _ENCODING,
-    "tinker.resources": _HTTP,
-    "tinker.resources.futures": _HTTP,
-    "tinker.resources.models": _HTTP,
-    "tinker.resources.sampling": _HTTP,
-    "tinker.resources.service": _HTTP,
-    "tinker.resources.telemetry": _HTTP,
-    "tinker.resources.training": _HTTP,
-    "tinker.resources.weights": _HTTP,
-    "tinker.types._pydantic_types.forward_backward_input": _TENSORS,
-    "tinker.types._tensor_container": _TENSORS,
-    "tinker.types._torch_utils": _TENSORS,
-    "tinker.types.auth_token_response": _RESPONSES,
-    "tinker.types.billing_usage_request": _REQUESTS,
-    "tinker.types.client_config_request": _REQUESTS,
-    "tinker.types.client_config_response": _RESPONSES,
-    "tinker.types.client_dynamic_config_response": _RESPONSES,
-    "tinker.types.copy_weights_request": _REQUESTS,
-    "tinker.types.copy_weights_response": _RESPONSES,
-    "tinker.types.create_custom_loss_request": _REQUESTS,
-    "tinker.types.create_custom_loss_response": _RESPONSES,
-    "tinker.types.create_model_request": _REQUESTS,
-    "tinker.types.create_sampling_session_request": _REQUESTS,
-    "tinker.types.create_sampling_session_response": _RESPONSES,
-    "tinker.types.create_session_request": _REQUESTS,
-    "tinker.types.create_session_response": _RESPONSES,
-    "tinker.types.current_checkpoint_storage_usage_request": _REQUESTS,
-    "tinker.types.custom_loss_graph": _RESPONSES,
-    "tinker.types.event_type": _TELEMETRY,
-    "tinker.types.forward_backward_input": _REQUESTS,
-    "tinker.types.forward_backward_request": _REQUESTS,
-    "tinker.types.forward_request": _REQUESTS,
-    "tinker.types.future_completion": _RESPONSES,
-    "tinker.types.future_retrieve_request": _REQUESTS,
-    "tinker.types.future_retrieve_response": _RESPONSES,
-    "tinker.types.futures_retrieve_request": _REQUESTS,
-    "tinker.types.futures_retrieve_response": _RESPONSES,
-    "tinker.types.generic_event": _TELEMETRY,
-    "tinker.types.get_info_request": _REQUESTS,
-    "tinker.types.health_response": _RESPONSES,
-    "tinker.types.join_sampling_session_request": _REQUESTS,
-    "tinker.types.join_sampling_session_response": _RESPONSES,
-    "tinker.types.load_weights_request": _REQUESTS,
-    "tinker.types.request_failed_response": _RESPONSES,
-    "tinker.types.sample_request": _REQUESTS,
-    "tinker.types.save_weights_external_request": _REQUESTS,
-    "tinker.types.save_weights_for_sampler_request": _REQUESTS,
-    "tinker.types.save_weights_request": _REQUESTS,
-    "tinker.types.session_end_event": _TELEMETRY,
-    "tinker.types.session_heartbeat_request": _REQUESTS,
-    "tinker.types.session_heartbeat_response": _RESPONSES,
-    "tinker.types.session_start_event": _TELEMETRY,
-    "tinker.types.severity": _TELEMETRY,
-    "tinker.types.shared": _RESPONSES,
-    "tinker.types.shared.untyped_api_future": _RESPONSES,
-    "tinker.types.telemetry_batch": _TELEMETRY,
-    "tinker.types.telemetry_event": _TELEMETRY,
-    "tinker.types.telemetry_response": _TELEMETRY,
-    "tinker.types.telemetry_send_request": _TELEMETRY,
-    "tinker.types.try_again_response": _RESPONSES,
-    "tinker.types.unhandled_exception_event": _TELEMETRY,
-    "tinker.types.unload_model_request": _REQUESTS,
+# The modules of the official SDK that have no equivalent, by the reason.
+_MISSING = {
+    _HTTP: """
+        tinker._base_client tinker._client tinker._compat tinker._constants tinker._files
+        tinker._models tinker._qs tinker._resource tinker._response tinker._streaming tinker._types
+        tinker._utils tinker._utils._logs tinker._utils._proxy tinker._utils._reflection
+        tinker._utils._resources_proxy tinker._utils._streams tinker._utils._sync
+        tinker._utils._transform tinker._utils._typing tinker._utils._utils tinker.resources
+        tinker.resources.futures tinker.resources.models tinker.resources.sampling
+        tinker.resources.service tinker.resources.telemetry tinker.resources.training
+        tinker.resources.weights
+    """,
+    _COMMANDS: """
+        tinker.cli.auth_api tinker.cli.client tinker.cli.commands tinker.cli.commands.auth
+        tinker.cli.commands.billing tinker.cli.commands.checkpoint tinker.cli.commands.model
+        tinker.cli.commands.run tinker.cli.commands.session tinker.cli.commands.version
+        tinker.cli.context tinker.cli.exceptions tinker.cli.lazy_group tinker.cli.login
+        tinker.cli.output
+    """,
+    _CREDENTIALS: "tinker.lib._auth_token_provider tinker.lib._jwt_auth tinker.lib.credentials",
+    _CLIENT: """
+        tinker.lib._pydantic_conv tinker.lib.async_tinker_provider
+        tinker.lib.backcompat_concurrent_future tinker.lib.base_url
+        tinker.lib.chunked_fwdbwd_helpers tinker.lib.console_urls tinker.lib.internal_client_holder
+        tinker.lib.public_interfaces.backcompat_client_future
+        tinker.lib.public_interfaces.rest_client_common tinker.lib.queue_state_logger
+        tinker.lib.retryable_exception tinker.lib.session_futures_poller tinker.lib.sync_only
+    """,
+    _TELEMETRY: """
+        tinker.lib.sdk_method tinker.lib.telemetry tinker.lib.telemetry_provider
+        tinker.types.event_type tinker.types.generic_event tinker.types.session_end_event
+        tinker.types.session_start_event tinker.types.severity tinker.types.telemetry_batch
+        tinker.types.telemetry_event tinker.types.telemetry_response
+        tinker.types.telemetry_send_request tinker.types.unhandled_exception_event
+    """,
+    _ENCODING: "tinker.proto.request_conv tinker.proto.response_conv",
+    _TENSORS: """
+        tinker.types._pydantic_types.forward_backward_input tinker.types._tensor_container
+        tinker.types._torch_utils
+    """,
+    _RESPONSES: """
+        tinker.types.auth_token_response tinker.types.client_config_response
+        tinker.types.client_dynamic_config_response tinker.types.copy_weights_response
+        tinker.types.create_custom_loss_response tinker.types.create_sampling_session_response
+        tinker.types.create_session_response tinker.types.custom_loss_graph
+        tinker.types.future_completion tinker.types.future_retrieve_response
+        tinker.types.futures_retrieve_response tinker.types.health_response
+        tinker.types.join_sampling_session_response tinker.types.request_failed_response
+        tinker.types.session_heartbeat_response tinker.types.shared
+        tinker.types.shared.untyped_api_future tinker.types.try_again_response
+    """,
+    _REQUESTS: """
+        tinker.types.billing_usage_request tinker.types.client_config_request
+        tinker.types.copy_weights_request tinker.types.create_custom_loss_request
+        tinker.types.create_model_request tinker.types.create_sampling_session_request
+        tinker.types.create_session_request tinker.types.current_checkpoint_storage_usage_request
+        tinker.types.forward_backward_input tinker.types.forward_backward_request
+        tinker.types.forward_request tinker.types.future_retrieve_request
+        tinker.types.futures_retrieve_request tinker.types.get_info_request
+        tinker.types.join_sampling_session_request tinker.types.load_weights_request
+        tinker.types.sample_request tinker.types.save_weights_external_request
+        tinker.types.save_weights_for_sampler_request tinker.types.save_weights_request
+        tinker.types.session_heartbeat_request tinker.types.unload_model_request
+    """,
 }
+
+
+def _by_module(groups: Mapping[str, str]) -> Mapping[str, str]:
+    return {module: value for value, modules in groups.items() for module in modules.split()}
+
+
+#: Module of the official SDK: module of this package whose names it has.
+MAPPED = _by_module(_EQUIVALENTS)
+#: Module of the official SDK that has no equivalent: the reason.
+ABSENT = _by_module(_MISSING)

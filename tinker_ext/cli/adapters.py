@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tinker_ext.cli.download import download_settings, show_progress
 from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.cli.fetching import download_settings, show_progress
 from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def downloaded_adapter(context: CommandContext, path: str) -> Iterator[Adapter]:
     from tinker_ext.errors import APIError
 
     with tempfile.TemporaryDirectory(prefix="tinker-ext-") as temporary:
-        with context.service(**download_settings(None)) as service:
-            rest = service.create_rest_client()
+        with context.rest(**download_settings(None)) as rest:
             with show_progress(path) as progress:
                 saved = rest.download_checkpoint(
                     path, Path(temporary), extract=True, progress=progress

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from tinker_ext.cli.error_reporting import CommandError
+
 if TYPE_CHECKING:
-    from tinker_ext import ServiceClient
+    from tinker_ext import RestClient, ServiceClient
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Format = Literal["table", "json"]
@@ -51,6 +53,12 @@ class CommandContext:
     def service(self, **settings: Any) -> AbstractContextManager[ServiceClient]:
         return self.opener(**self.settings, **settings)
 
+    @contextmanager
+    def rest(self, **settings: Any) -> Iterator[RestClient]:
+        """Open a service, and return its REST client."""
+        with self.service(**settings) as service:
+            yield service.create_rest_client()
+
 
 FORMATS = click.Choice(["table", "json"])
 
@@ -64,8 +72,8 @@ def _use_format(ctx: click.Context, _parameter: click.Parameter, value: Format |
         ctx.meta[FORMAT_KEY] = value
 
 
-#: `--format` of an individual command; takes precedence over the global option.
-format_option = click.option(
+# `--format` of an individual command; takes precedence over the global option.
+_format_option = click.option(
     "-f",
     "--format",
     type=FORMATS,
@@ -74,6 +82,11 @@ format_option = click.option(
     callback=_use_format,
     help="Output format (default: table).",
 )
+
+
+def pass_context(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Pass the `CommandContext` to a command as its first argument, and add `--format`."""
+    return _format_option(click.pass_obj(function))
 
 
 def limit_option(items: str) -> Decorator:
@@ -85,3 +98,18 @@ def limit_option(items: str) -> Decorator:
         show_default=True,
         help=f"Maximum number of {items} to show; 0 shows all.",
     )
+
+
+def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Reject a value that cannot be a checkpoint path; a click callback."""
+    from tinker_ext.clients.hints import is_path
+
+    if not is_path(value):
+        raise CommandError(
+            f"{value!r} is not a checkpoint path; expected tinker://RUN/weights/NAME. "
+            "`tinker-ext checkpoint list` shows the existing checkpoints."
+        )
+    return value
+
+
+path_argument = click.argument("path", callback=check_path)

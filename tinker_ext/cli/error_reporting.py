@@ -9,7 +9,7 @@ from typing import IO, Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from tinker_ext.cli.text import one_line
+from tinker_ext.cli.output import one_line
 from tinker_ext.install_hints import install_hint
 
 #: Exit status after Ctrl-C, by the convention of shells: 128 + SIGINT.

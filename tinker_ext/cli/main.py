@@ -16,54 +16,60 @@ from tinker_ext.cli.context import (
     Format,
 )
 from tinker_ext.cli.error_reporting import as_json, report_errors
-from tinker_ext.cli.text import escape_unencodable_output
+from tinker_ext.cli.output import escape_unencodable_output
 from tinker_ext.version import __version__
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyCommand(NamedTuple):
-    """The line of a command in the help of its group, and whether it connects to no server.
+    """The module of a command, its line in the help, and whether it connects to no server.
 
     The summary is repeated here because reading it from the command would import the command.
     """
 
+    module: str
     summary: str
     local: bool = False
 
 
-#: The commands by name. Each is the attribute of that name of a module in `cli.commands`.
+#: The commands by name. Each is the attribute of that name of its module in `cli.commands`.
 COMMANDS = {
-    "run": LazyCommand("List and inspect training runs, and draw their metrics."),
+    "run": LazyCommand("runs", "List and inspect training runs, and draw their metrics."),
     "checkpoint": LazyCommand(
-        "List, inspect, publish, expire, delete, download, export and upload checkpoints."
+        "checkpoint",
+        "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
     ),
-    "session": LazyCommand("List and inspect sessions, and export their traces."),
-    "model": LazyCommand("List the base models of the server."),
-    "auth": LazyCommand("Log in and out, and check the stored key."),
-    "billing": LazyCommand("Show the usage of your organization."),
-    "serve": LazyCommand("Run the embedded backend on this machine.", local=True),
-    "openai": LazyCommand("Serve an OpenAI-compatible endpoint in front of a server."),
-    "data": LazyCommand("Show training data as the model sees it.", local=True),
-    "trace": LazyCommand("Show where the time of a recorded run went.", local=True),
-    "doctor": LazyCommand("Show the configuration and check the connection to the server."),
+    "session": LazyCommand("runs", "List and inspect sessions, and export their traces."),
+    "model": LazyCommand("runs", "List the base models of the server."),
+    "auth": LazyCommand("account", "Log in and out, and check the stored key."),
+    "billing": LazyCommand("account", "Show the usage of your organization."),
+    "serve": LazyCommand("serve", "Run the embedded backend on this machine.", local=True),
+    "openai": LazyCommand("serve", "Serve an OpenAI-compatible endpoint in front of a server."),
+    "data": LazyCommand("data", "Show training data as the model sees it.", local=True),
+    "trace": LazyCommand("trace", "Show where the time of a recorded run went.", local=True),
+    "doctor": LazyCommand(
+        "doctor", "Show the configuration and check the connection to the server."
+    ),
     "check-server": LazyCommand(
-        "Train, sample, save and list on the server at URL, and report the results."
+        "check_server", "Train, sample, save and list on the server at URL, and report the results."
     ),
     "conformance": LazyCommand(
-        "Grade a client, in any language, by the rules of the porting guide.", local=True
+        "conformance",
+        "Grade a client, in any language, by the rules of the porting guide.",
+        local=True,
     ),
     "completion": LazyCommand(
-        "Print a script that completes commands and options in a shell.", local=True
+        "program", "Print a script that completes commands and options in a shell.", local=True
     ),
-    "version": LazyCommand("Show the version.", local=True),
+    "version": LazyCommand("program", "Show the version.", local=True),
 }
 
 
 def load_command(name: str) -> click.Command:
     """Import a command of `COMMANDS`."""
-    attribute = name.replace("-", "_")
-    command = getattr(import_module(f"tinker_ext.cli.commands.{attribute}"), attribute)
+    module = import_module(f"tinker_ext.cli.commands.{COMMANDS[name].module}")
+    command = getattr(module, name.replace("-", "_"))
     assert isinstance(command, click.Command), name
     return command
 

@@ -1,23 +1,109 @@
-"""Prints the result of a command, as a table or as JSON."""
+"""Prints the result of a command, as a table or as JSON, and formats its values.
+
+Text from servers is printed without control characters.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import io
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from tinker_ext.cli.text import NOTHING, encodable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from tinker_ext.cli.context import Format
+
+
+NOTHING = "-"
+
+
+def one_line(text: str) -> str:
+    """Join `text` into one line and escape the control characters a terminal would execute."""
+    from tinker_ext.redaction.redactor import printable
+
+    return printable(" ".join(text.split()))
+
+
+def encodable(text: str) -> str:
+    """Escape control characters and characters that standard output's encoding lacks."""
+    from tinker_ext.redaction.redactor import printable
+
+    encoding = sys.stdout.encoding or "utf-8"
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def escape_unencodable_output() -> None:
+    """Make standard output escape characters that its encoding lacks.
+
+    Standard error always does.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def yes_or_no(value: bool | None) -> str:
+    return NOTHING if value is None else "yes" if value else "no"
+
+
+def size(count: int | None) -> str:
+    """Format a number of bytes in decimal units: "1.2 MB"."""
+    if count is None or count < 0:
+        return NOTHING
+    from rich.filesize import decimal
+
+    return decimal(count)
+
+
+def count_title(count: int, noun: str, suffix: str = "", *, left_out: int = 0) -> str:
+    """Format a title such as "20 checkpoints (3 more; --limit 0 shows all)"."""
+    if count == 0 and not left_out:
+        return f"No {noun}s{suffix}"
+    more = f" ({left_out} more; --limit 0 shows all)" if left_out else ""
+    return f"{count} {noun}{'' if count == 1 else 's'}{suffix}{more}"
+
+
+_STEPS = (
+    (timedelta(weeks=1), "week"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+)
+#: Times further away than this are shown as dates.
+_MAX_RELATIVE = timedelta(days=30)
+
+
+def age(time: datetime | None, *, now: datetime | None = None) -> str:
+    """Format the age of `time`, or its date if long ago; a time in the future counts as now."""
+    now = now or datetime.now(UTC)
+    return NOTHING if time is None else relative_time(min(_in_zone(time), now), now=now)
+
+
+def relative_time(time: datetime | None, *, now: datetime | None = None) -> str:
+    """Format `time` relative to now: "in 3 hours", "2 days ago"; as a date if far away."""
+    if time is None:
+        return NOTHING
+    time, now = _in_zone(time), now or datetime.now(UTC)
+    if abs(time - now) > _MAX_RELATIVE:
+        return time.astimezone(UTC).date().isoformat()
+    for step, name in _STEPS:
+        if count := abs(time - now) // step:
+            distance = f"{count} {name}{'s' if count > 1 else ''}"
+            return f"in {distance}" if time > now else f"{distance} ago"
+    return "in less than a minute" if time > now else "just now"
+
+
+def _in_zone(time: datetime) -> datetime:
+    """A time without a zone is taken as UTC."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
 
 #: Width of a table that is not printed to a terminal, so that no cell is truncated or wrapped.
 _UNLIMITED_WIDTH = 10_000
@@ -39,9 +125,21 @@ class View:
     identifier: str | None = None
 
 
+def properties(
+    title: str,
+    rows: Sequence[tuple[str, str | None]],
+    metadata: Mapping[str, str] | None = None,
+) -> View:
+    """A table of the properties of one item, and of the metadata that its user gave it."""
+    further = [(f"Metadata {name}", value) for name, value in (metadata or {}).items()]
+    return View(title, ("Property", "Value"), [*rows, *further])
+
+
 def show(output_format: Format, record: Any, *views: View | str) -> None:
     """Print `record` as JSON, or `views` as tables and lines, to standard output."""
     if output_format == "json":
+        import json
+
         # `json` escapes all control characters except DEL.
         click.echo(json.dumps(record, indent=2, default=to_json).replace("\x7f", "\\u007f"))
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from tinker_ext.config.settings import Settings
+    from tinker_ext.config.client_config import Settings
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver

@@ -8,11 +8,11 @@ values.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypedDict, TypeVar
 
 import attrs
 from attrs import frozen
@@ -382,3 +382,50 @@ def _restore(
         if name not in resolved:
             resolved[name] = _resolve(field, None)
     return _complete(cls, resolved)
+
+
+class Settings(TypedDict, total=False):
+    """The settings that `ServiceClient` takes by name. None stands for a setting that is not set.
+
+    Times are in seconds.
+    """
+
+    api_key: str | Secret | HiddenValue | None
+    credential_cmd: str | Secret | HiddenValue | None
+    base_url: str | None
+    embedded_dir: str | Path | None
+    cf_access_client_id: str | None
+    cf_access_client_secret: str | Secret | HiddenValue | None
+    tags: str | Iterable[str] | None
+    display_name: str | None
+    default_headers: Mapping[str, str] | None
+    proxy: str | None
+    ssl_cert_file: str | Path | None
+    ssl_cert_dir: str | Path | None
+    http_transport: Literal["asyncio", "httpcore"] | None
+    timeout: float | None
+    connect_timeout: float | None
+    retry_window: float | None
+    max_retries: int | None
+    billing_window: float | None
+    circuit_failures: int | None
+    circuit_cooldown: float | None
+    future_timeout: float | None
+    archive_timeout: float | None
+    heartbeat_interval: float | None
+    max_samples_in_flight: int | None
+    max_training_bytes_in_flight: int | None
+    max_response_bytes: int | None
+    telemetry: bool | None
+    trace_file: str | Path | None
+    trace_detail: float | None
+    trace_headers: bool | None
+    log_level: Literal["debug", "info", "warning", "error", "critical"] | str | None
+    feature_gates: str | Iterable[str] | None
+
+
+class AllSettings(Settings, total=False):
+    """All settings: those of `Settings`, and the first two arguments of `ServiceClient`."""
+
+    user_metadata: Mapping[str, str] | None
+    project_id: str | None

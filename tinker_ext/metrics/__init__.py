@@ -10,8 +10,16 @@
 `tinker-ext run plot runs/a/metrics.jsonl` draws the file.
 """
 
-from tinker_ext.metrics.logger import Logger, StepTimes, Writer, read_metrics
-from tinker_ext.metrics.writers import to_mlflow, to_tensorboard, to_trackio, to_wandb
+from tinker_ext.metrics.logger import (
+    Logger,
+    StepTimes,
+    Writer,
+    read_metrics,
+    to_mlflow,
+    to_tensorboard,
+    to_trackio,
+    to_wandb,
+)
 
 __all__ = [
     "Logger",

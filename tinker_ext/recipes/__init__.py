@@ -7,17 +7,24 @@
     with recipes.Run(connect, "embedded/tiny", folder="runs/telegrams", rank=8) as run:
         run.train(recipes.supervised(batches, rate), steps=200, checkpoint_every=20)
 
-`batches` and `schedules` are pure functions of the step number, so a resumed run continues with the
-batch and the learning rate that follow. `checkpoints` records saved states and deletes old ones.
-`run` is the loop: another method needs another `step` function, or a loop of your own with the same
-parts. `supervised` has the functions for supervised training.
+`steps` has the functions for supervised training. Its batches and schedules are pure functions
+of the step number, so a resumed run continues with the batch and the learning rate that follow.
+`checkpoints` records saved states and deletes old ones. `run` is the loop: another method needs
+another `step` function, or a loop of your own with the same parts.
 """
 
-from tinker_ext.recipes.batches import Batches
 from tinker_ext.recipes.checkpoints import Checkpoints, SavedState
 from tinker_ext.recipes.run import Evaluation, Recovery, Run, Step
-from tinker_ext.recipes.schedules import Schedule, constant, cosine, linear
-from tinker_ext.recipes.supervised import evaluation, mean_loss, supervised
+from tinker_ext.recipes.steps import (
+    Batches,
+    Schedule,
+    constant,
+    cosine,
+    evaluation,
+    linear,
+    mean_loss,
+    supervised,
+)
 
 __all__ = [
     "Batches",

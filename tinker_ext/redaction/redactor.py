@@ -13,9 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tinker_ext.redaction.forms import Needle, forms_of, hide
-from tinker_ext.redaction.printable import printable
-from tinker_ext.redaction.secret import MASK, known_needles
+from tinker_ext.redaction.secret import MASK, Needle, forms_of, hide, known_needles
 
 #: The response header with the server's name for a request.
 REQUEST_ID = "x-request-id"
@@ -187,3 +185,10 @@ def kept_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dic
         for name, value in headers.items()
         if name.lower() in KEPT_HEADERS
     }
+
+
+def printable(text: str) -> str:
+    """`text` with control, escape and bidirectional characters shown as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

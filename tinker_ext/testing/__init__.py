@@ -26,12 +26,11 @@ from __future__ import annotations
 import warnings
 
 from tinker_ext.testing import faults
-from tinker_ext.testing.fake import BASE_URL, FakeServer, make_client
+from tinker_ext.testing.fake import BASE_URL, FakeServer, SimulatedTime, make_client
 from tinker_ext.testing.fault_server import FaultServer
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
 from tinker_ext.testing.replies import Replies
-from tinker_ext.testing.simulated_time import SimulatedTime
 
 __all__ = [
     "BASE_URL",

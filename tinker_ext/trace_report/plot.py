@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from tinker_ext.trace_report.recordings import Lane, Recording, lanes
-from tinker_ext.trace_report.summary import summarize, user_segments
-from tinker_ext.trace_report.timeline import Category, Segment, Timelines
+from tinker_ext.trace_report.summary import Category, Segment, Timelines, summarize, user_segments
 from tinker_ext.tracing import names
 
 # Okabe and Ito's palette for color-blind readers.

@@ -12,8 +12,7 @@ from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
-from tinker_ext.redaction.printable import printable
-from tinker_ext.redaction.redactor import SHOWN_HEADER, redact
+from tinker_ext.redaction.redactor import SHOWN_HEADER, printable, redact
 
 #: The id of the current request, for messages; before the server has assigned one, the idempotency
 #: key.

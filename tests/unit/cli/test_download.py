@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import tinker_ext as tinker
 from tests.unit.cli.running import as_json
 from tests.wire.storage import SIGNATURE, Fault, Storage, storage
-from tinker_ext.cli import download as cli_download
-from tinker_ext.cli.download import show_progress
+from tinker_ext.cli import fetching
+from tinker_ext.cli.fetching import show_progress
 from tinker_ext.cli.main import program
 from tinker_ext.clients.downloads.download import download_url, file_name, target_of
 from tinker_ext.errors import APIError, InvalidInputError
@@ -123,7 +123,7 @@ def test_archive_timeout_option_limits_wait(
         saved = CliRunner().invoke(program, command)
         assert saved.exit_code == 0
         assert (tmp_path / "run-1_sampler_weights_final.tar.gz").read_bytes() == CONTENT
-        monkeypatch.setattr(cli_download, "RETRY_WINDOW", 0.2)
+        monkeypatch.setattr(fetching, "RETRY_WINDOW", 0.2)
         late = CliRunner().invoke(program, (*command, "--force", "--archive-timeout", "0.2"))
         assert late.exit_code == 1
         assert "archive_timeout, which bounds the wait for an archive, is 0.2 s" in late.stderr

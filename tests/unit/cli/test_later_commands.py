@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli.fakes import CREATED, FakeRest, FakeService, make_checkpoint
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
-from tinker_ext.cli.text import relative_time
+from tinker_ext.cli.output import relative_time
 
 
 @pytest.mark.parametrize(

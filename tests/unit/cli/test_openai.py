@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from tests.builders import announce
 from tests.unit.cli.running import SERVE
 from tests.waiting import comes_true
-from tinker_ext.cli.commands import openai as command
+from tinker_ext.cli.commands import serve as command
 from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
 from tinker_ext.install_hints import install_hint
@@ -120,7 +120,7 @@ def test_address_reachable_by_other_machines_requires_key() -> None:
 
 
 def test_missing_package_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "NEEDED", ("no_such_package",))
+    monkeypatch.setattr(command, "OPENAI_NEEDED", ("no_such_package",))
     result = CliRunner().invoke(program, ["openai"])
     assert result.exit_code == 1
     expected = f"Error: The endpoint needs no_such_package: {install_hint('openai')}\n"

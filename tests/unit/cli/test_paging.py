@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.cli.paging import Page, fetch_all
+from tinker_ext.cli.fetching import Page, fetch_all
 
 
 class Server:

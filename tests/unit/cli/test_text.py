@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tinker_ext.cli import text
-from tinker_ext.redaction.printable import printable
+from tinker_ext.cli import output
+from tinker_ext.redaction.redactor import printable
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
@@ -31,24 +31,28 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
     ],
 )
 def test_age_uses_largest_whole_unit(elapsed: timedelta, expected: str) -> None:
-    assert text.age(NOW - elapsed, now=NOW) == expected
+    assert output.age(NOW - elapsed, now=NOW) == expected
 
 
 def test_age_of_time_without_zone_assumes_utc() -> None:
-    assert text.age(datetime(2026, 3, 31, 9), now=NOW) == "3 hours ago"
+    assert output.age(datetime(2026, 3, 31, 9), now=NOW) == "3 hours ago"
 
 
 def test_unknown_values_are_a_dash() -> None:
-    assert text.age(None) == text.size(None) == text.size(-1) == text.yes_or_no(None) == "-"
+    assert output.age(None) == output.size(None) == output.size(-1) == output.yes_or_no(None) == "-"
 
 
 def test_size_uses_decimal_units() -> None:
-    assert [text.size(count) for count in (0, 999, 1_234_567)] == ["0 bytes", "999 bytes", "1.2 MB"]
+    assert [output.size(count) for count in (0, 999, 1_234_567)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.2 MB",
+    ]
 
 
 def test_control_characters_are_escaped() -> None:
     assert printable("a\x1b[31mred\x07 \u202e") == "a\\x1b[31mred\\x07 \\u202e"
-    assert text.one_line("two\n  lines\x1b[2J") == "two lines\\x1b[2J"
+    assert output.one_line("two\n  lines\x1b[2J") == "two lines\\x1b[2J"
 
 
 @pytest.mark.parametrize(
@@ -61,13 +65,13 @@ def test_control_characters_are_escaped() -> None:
     ],
 )
 def test_title_counts_shown_and_omitted_items(count: int, left_out: int, expected: str) -> None:
-    assert text.count_title(count, "run", left_out=left_out) == expected
+    assert output.count_title(count, "run", left_out=left_out) == expected
 
 
 def test_table_escapes_characters_missing_in_encoding() -> None:
     script = (
         "from tinker_ext.cli.output import View, show\n"
-        "from tinker_ext.cli.text import escape_unencodable_output\n"
+        "from tinker_ext.cli.output import escape_unencodable_output\n"
         "show('table', None, View('Zürich', ('a', 'b'), [('Zürich', '日'), ('x', 'y')]), 'é')\n"
         "escape_unencodable_output()\n"
         "print('ü')\n"

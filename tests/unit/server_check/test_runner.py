@@ -10,7 +10,17 @@ import pytest
 
 import tinker_ext as tinker
 from tinker_ext.server_check import ALL, CheckedServer
-from tinker_ext.server_check.outcomes import NO_SUCH_OPERATION, Capability, Ending, Outcome
+from tinker_ext.server_check.outcomes import (
+    NO_SUCH_OPERATION,
+    Capability,
+    Ending,
+    Outcome,
+    by_capability,
+    grade,
+    is_compatible,
+    missing_operations,
+    problems,
+)
 from tinker_ext.server_check.runner import (
     AcceptedError,
     ServerError,
@@ -19,13 +29,6 @@ from tinker_ext.server_check.runner import (
     reason_of,
     refused,
     results_of,
-)
-from tinker_ext.server_check.summary import (
-    by_capability,
-    grade,
-    is_compatible,
-    missing_operations,
-    problems,
 )
 from tinker_ext.testing import FakeServer, make_client
 

@@ -12,8 +12,7 @@ from tinker_ext import tracing
 from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.testing import FakeServer, Reply, make_client
 from tinker_ext.trace_report.recordings import read_recording
-from tinker_ext.trace_report.summary import Summary, summarize
-from tinker_ext.trace_report.timeline import Category
+from tinker_ext.trace_report.summary import Category, Summary, summarize
 
 if TYPE_CHECKING:
     from pathlib import Path

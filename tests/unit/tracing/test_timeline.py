@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tinker_ext.trace_report.recordings import LOOP_THREAD, Event, Recording, SpanRecord
-from tinker_ext.trace_report.summary import summarize
-from tinker_ext.trace_report.timeline import Category, Segment, Timeline, Timelines
+from tinker_ext.trace_report.summary import Category, Segment, Timeline, Timelines, summarize
 
 SECOND = 1_000_000_000
 ids = map(str, itertools.count(1))

@@ -7,22 +7,22 @@ from typing import Any
 
 import click
 
-from tinker_ext.cli.context import CommandContext, Format, format_option
+from tinker_ext.cli.context import CommandContext, Format, pass_context
 from tinker_ext.cli.error_reporting import CommandError
-from tinker_ext.cli.output import View, show
-from tinker_ext.cli.text import NOTHING, one_line
+from tinker_ext.cli.output import NOTHING, View, one_line, show
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.server_check import ALL, CheckedServer
-from tinker_ext.server_check.outcomes import Ending, Outcome
-from tinker_ext.server_check.runner import STEP_TIMEOUT
-from tinker_ext.server_check.summary import (
+from tinker_ext.server_check.outcomes import (
+    Ending,
+    Outcome,
     by_capability,
     grade,
     is_compatible,
     missing_operations,
     problems,
 )
+from tinker_ext.server_check.runner import STEP_TIMEOUT
 
 
 @click.command("check-server")
@@ -43,8 +43,7 @@ from tinker_ext.server_check.summary import (
     help="Header of every request; {key} in the value stands for the API key. Repeatable.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Report each step on standard error.")
-@format_option
-@click.pass_obj
+@pass_context
 def check_server(
     context: CommandContext,
     url: str,

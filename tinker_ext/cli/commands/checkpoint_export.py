@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.commands.checkpoint_delete import path_argument
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, pass_context, path_argument
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
 
@@ -36,8 +35,7 @@ base_option = click.option(
 @output_option
 @base_option
 @force_option
-@format_option
-@click.pass_obj
+@pass_context
 def export(
     context: CommandContext, path: str, output: Path, base_model: str | None, force: bool
 ) -> None:
@@ -60,8 +58,7 @@ def export(
 @output_option
 @base_option
 @force_option
-@format_option
-@click.pass_obj
+@pass_context
 def merge(
     context: CommandContext, path: str, output: Path, base_model: str | None, force: bool
 ) -> None:
@@ -100,8 +97,7 @@ def merge(
     "--ignore-pattern", "ignore", multiple=True, metavar="GLOB", help="Leave such files out."
 )
 @click.option("--no-model-card", is_flag=True, help="Do not write a README.md.")
-@format_option
-@click.pass_obj
+@pass_context
 def push_hf(
     context: CommandContext,
     path: str,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, pass_context
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.testing.conformance import RULES, DriverError, Grade, grade
@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     help="Seconds after which a call counts as hanging.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Report each verdict on standard error.")
-@format_option
-@click.pass_obj
+@pass_context
 def conformance(
     context: CommandContext,
     driver: tuple[str, ...],

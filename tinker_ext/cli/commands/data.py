@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.context import CommandContext, format_option
-from tinker_ext.cli.output import show
-from tinker_ext.cli.text import encodable
+from tinker_ext.cli.context import CommandContext, pass_context
+from tinker_ext.cli.output import encodable, show
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,8 +58,7 @@ def data() -> None:
     show_default=True,
     help="Number of conversations to show.",
 )
-@format_option
-@click.pass_obj
+@pass_context
 def preview(
     context: CommandContext,
     file: Path,

@@ -10,10 +10,9 @@ import click
 from attrs import Attribute, asdict, fields, frozen
 
 from tinker_ext.auth import NO_RETRIES
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, pass_context
 from tinker_ext.cli.error_reporting import CommandError, describe
-from tinker_ext.cli.output import View, show
-from tinker_ext.cli.text import NOTHING
+from tinker_ext.cli.output import NOTHING, View, show
 from tinker_ext.config import ClientConfig, credentials_file
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.config.reference import describe_settings
@@ -50,8 +49,7 @@ class Check:
 
 
 @click.command()
-@format_option
-@click.pass_obj
+@pass_context
 def doctor(context: CommandContext) -> None:
     """Show the configuration and check the connection to the server."""
     config = ClientConfig.resolve(require_key=False, **context.settings)

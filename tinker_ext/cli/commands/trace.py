@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, pass_context
 from tinker_ext.cli.error_reporting import CommandError, needs_matplotlib
-from tinker_ext.cli.output import View, show
-from tinker_ext.cli.text import count_title
+from tinker_ext.cli.output import View, count_title, show
 
 if TYPE_CHECKING:
     from tinker_ext.trace_report.recordings import Recording
@@ -39,8 +38,7 @@ def trace() -> None:
 @trace.command()
 @click.argument("recording", type=RECORDING)
 @run_option
-@format_option
-@click.pass_obj
+@pass_context
 def summary(context: CommandContext, recording: Path, run: int | None) -> None:
     """Print where the time went and what took most of it.
 
@@ -75,8 +73,7 @@ def summary(context: CommandContext, recording: Path, run: int | None) -> None:
     help="File to write (default: the recording's name with .trace.json).",
 )
 @run_option
-@format_option
-@click.pass_obj
+@pass_context
 def export(context: CommandContext, recording: Path, output: Path | None, run: int | None) -> None:
     """Write a file for https://ui.perfetto.dev or chrome://tracing.
 
@@ -98,8 +95,7 @@ def export(context: CommandContext, recording: Path, output: Path | None, run: i
     "-o", "--output", type=TARGET, help="File to write (default: the recording's name with .png)."
 )
 @run_option
-@format_option
-@click.pass_obj
+@pass_context
 def plot(context: CommandContext, recording: Path, output: Path | None, run: int | None) -> None:
     """Draw a timeline with a lane for each type of operation.
 

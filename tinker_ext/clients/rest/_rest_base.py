@@ -19,7 +19,7 @@ from tinker_ext.types.responses.checkpoints import ParsedCheckpointTinkerPath
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tinker_ext.config.settings import AllSettings
+    from tinker_ext.config.client_config import AllSettings
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.request import Request

@@ -11,8 +11,7 @@ from subprocess import DEVNULL, PIPE
 
 from tinker_ext.config import parsers
 from tinker_ext.errors import ConfigurationError
-from tinker_ext.redaction.printable import printable
-from tinker_ext.redaction.redactor import redact
+from tinker_ext.redaction.redactor import printable, redact
 from tinker_ext.redaction.secret import SHORTEST, Secret
 
 #: Seconds a command may take. Ours; 0.38.0 waits without a limit.

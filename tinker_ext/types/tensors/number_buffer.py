@@ -13,7 +13,7 @@ import sys
 from array import array as packed_array
 from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import countOf
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from tinker_ext.errors import InvalidInputError
 
@@ -65,10 +65,13 @@ class NumberBuffer:
 
     __slots__ = ("_list", "_packed", "dtype", "size")
 
-    def __init__(self, dtype: str, items: NumberList | None, packed: Array | bytes | None) -> None:
+    def __init__(
+        self, dtype: str, items: NumberList | memoryview | None, packed: Array | bytes | None
+    ) -> None:
         """Stores at least one of the two forms, without a copy.
 
-        If there are both a list and bytes, the list has the numbers before rounding to float32.
+        If there are both a list and bytes, the list has the numbers before rounding to float32. The
+        list may be a memoryview of int64 or float64 numbers, which becomes a list on first access.
         """
         self.dtype = dtype
         self._list = items
@@ -98,8 +101,10 @@ class NumberBuffer:
 
     def to_list(self) -> NumberList:
         """Returns the numbers as Python ints or floats; cached."""
-        if self._list is None:
-            self._list = self._stored.tolist()
+        if isinstance(self._list, memoryview):
+            self._list = cast("NumberList", self._list.tolist())
+        elif self._list is None:
+            self._list = cast("NumberList", self._stored.tolist())
         return self._list
 
     def to_array(self) -> Array:
@@ -118,6 +123,9 @@ class NumberBuffer:
 
         # An unknown name from a server means float32.
         dtype = self.dtype if self.dtype in _CODES else "float32"
+        if isinstance(self._list, memoryview):
+            with np.errstate(over="ignore"):  # infinities are rejected when sent
+                return np.asarray(self._list).astype(dtype)
         try:
             # The standard library converts a list in half of numpy's time.
             return np.frombuffer(packed_array(_CODES[dtype], self._list or ()), dtype)
@@ -149,7 +157,8 @@ class NumberBuffer:
     __hash__ = None  # type: ignore[assignment]  # Instances are compared by value.
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (self.dtype, self._list, self._packed))
+        items = self.to_list() if isinstance(self._list, memoryview) else self._list
+        return (_restore, (self.dtype, items, self._packed))
 
     def __repr__(self) -> str:
         """Shows at most the first three numbers and the last: a tensor may have millions."""

@@ -190,12 +190,16 @@ def _float32(numbers: list[float] | list[float | None]) -> Array:
         return np.array(numbers, dtype=np.float32)
 
 
-def read_numbers(values: Sequence[Any], dtype: str, where: str) -> NumberBuffer:
+def read_numbers(values: Sequence[Any] | memoryview, dtype: str, where: str) -> NumberBuffer:
     """Checks the numbers of a tensor. A null among float32 numbers is NaN.
+
+    A memoryview holds the numbers of a large result, as int64 or float64.
 
     Raises:
         ValueError: a value is not a number of the dtype.
     """
+    if isinstance(values, memoryview):
+        return NumberBuffer(dtype, values, None)
     if dtype == "int64":
         _check_kinds(values, _INTEGERS, "an integer", where)
         _check_range(values, "q", dtype, where)
