@@ -18,7 +18,7 @@ from tinker_ext.types.tensors.number_buffer import (
     Array,
     NumberBuffer,
     SupportsArray,
-    parse_numbers,
+    parse_list,
 )
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
@@ -37,12 +37,8 @@ _VARINT_BYTES = 9
 
 def _read_tokens(values: Sequence[int] | SupportsArray | NumberBuffer) -> NumberBuffer:
     """Reads token ids from a 1-D list, numpy array or torch tensor of non-negative integers."""
-    if isinstance(values, NumberBuffer):
-        return values
-    tokens, shape = parse_numbers(values, dtype="int64", where="tokens")
-    if len(shape) != 1:
-        raise InvalidInputError(f"expected one dimension, got shape {shape}", where="tokens")
-    index = tokens.first_negative()
+    tokens = parse_list(values, "tokens")
+    index = None if tokens is values else tokens.first_negative()
     if index is not None:
         raise InvalidInputError(
             f"expected a token id >= 0, got {tokens.to_list()[index]}", where=f"tokens[{index}]"
@@ -163,6 +159,16 @@ class Image(Record):
         """The expected number of tokens, from `expected_tokens` or `tokens`."""
         return self.tokens if self.expected_tokens is None else self.expected_tokens
 
+    def _common_fields(self) -> dict[str, Any]:
+        """The fields of the generated models of both kinds, with all known sizes."""
+        return {
+            "format_": self.format,
+            "height": or_unset(self.height),
+            "width": or_unset(self.width),
+            "tokens": or_unset(self.known_length),
+            "expected_tokens": or_unset(self.expected),
+        }
+
 
 @frozen(kw_only=True)
 class ImageChunk(Image):
@@ -177,14 +183,7 @@ class ImageChunk(Image):
 
     def to_api(self) -> api.ImageChunk:
         """Builds the generated model, with the bytes as base64 text and all known sizes."""
-        return api.ImageChunk(
-            data=base64_text(self.data),
-            format_=self.format,
-            height=or_unset(self.height),
-            width=or_unset(self.width),
-            tokens=or_unset(self.known_length),
-            expected_tokens=or_unset(self.expected),
-        )
+        return api.ImageChunk(data=base64_text(self.data), **self._common_fields())
 
     @property
     def byte_count(self) -> int:
@@ -201,14 +200,7 @@ class ImageAssetPointerChunk(Image):
 
     def to_api(self) -> api.ImageAssetPointerChunk:
         """Builds the generated model, with all known sizes."""
-        return api.ImageAssetPointerChunk(
-            location=self.location,
-            format_=self.format,
-            height=or_unset(self.height),
-            width=or_unset(self.width),
-            tokens=or_unset(self.known_length),
-            expected_tokens=or_unset(self.expected),
-        )
+        return api.ImageAssetPointerChunk(location=self.location, **self._common_fields())
 
     @property
     def byte_count(self) -> int:

@@ -10,7 +10,6 @@ from tinker_api import models as api
 from tinker_api.types import Unset
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.argument_checks import check_literal
 from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import read_metadata
@@ -236,9 +235,7 @@ class SampleResponse(Record):
     target_prompt_logprobs: TensorData | None = None
     prompt_cache_hit_tokens: int = 0
     prompt_alt_tokens: PromptAltTokens | None = None
-    type: Literal["sample"] = field(
-        default="sample", kw_only=True, validator=check_literal("sample")
-    )
+    type: Literal["sample"] = field(default="sample", kw_only=True)
 
     def __init__(
         self,
@@ -259,6 +256,8 @@ class SampleResponse(Record):
 
         The last four arguments are those of release 0.38.0.
         """
+        if type != "sample":
+            raise InvalidInputError(f"expected 'sample', got {type!r}", where="type")
         if prompt_logprobs_np is not None:
             prompt_logprobs = OptionalLogprobs(array=_as_array(prompt_logprobs_np, "float32"))
         elif _prompt_logprobs_list is not None:

@@ -238,6 +238,20 @@ def parse_numbers(
     return _copy(array, dtype, where), list(array.shape)
 
 
+def parse_list(values: object, where: str) -> NumberBuffer:
+    """Returns the integers of a list, numpy array or torch tensor with one dimension.
+
+    Raises:
+        InvalidInputError: as `parse_numbers`, or there are more or fewer dimensions.
+    """
+    if isinstance(values, NumberBuffer):
+        return values
+    numbers, shape = parse_numbers(values, dtype="int64", where=where)
+    if len(shape) != 1:
+        raise InvalidInputError(f"expected one dimension, got shape {shape}", where=where)
+    return numbers
+
+
 def _pack(
     items: tuple[Any, ...], kinds: set[type], dtype: TensorDtype | None, where: str
 ) -> NumberBuffer:

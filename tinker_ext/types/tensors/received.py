@@ -47,6 +47,7 @@ class ListOrArray(Generic[L, A]):
     """A value in one form or both. Values are equal if their lists are equal."""
 
     __slots__ = ("_array", "_list")
+    _dtype = "float32"
 
     def __init__(self, items: L | None = None, array: A | None = None) -> None:
         self._list = items
@@ -71,10 +72,14 @@ class ListOrArray(Generic[L, A]):
         return len(cast("Any", self._array if self._list is None else self._list))
 
     def _to_list(self, array: A) -> L:
-        raise NotImplementedError
+        return cast("L", cast("Any", array).tolist())
 
     def _to_array(self, items: L) -> A:
-        raise NotImplementedError
+        import numpy as np
+
+        # None becomes NaN, numbers beyond float32 become infinite.
+        with np.errstate(over="ignore"):
+            return cast("A", np.array(items, dtype=self._dtype))
 
     def __eq__(self, other: object) -> bool:
         return bool(self.list == other.list) if type(other) is type(self) else NotImplemented
@@ -92,33 +97,23 @@ class ListOrArray(Generic[L, A]):
 class Tokens(ListOrArray[list[int], "Array"]):
     """Token ids, int32."""
 
-    def _to_list(self, array: Array) -> list[int]:
-        return cast("list[int]", array.tolist())
-
-    def _to_array(self, items: list[int]) -> Array:
-        import numpy as np
-
-        return np.array(items, dtype=np.int32)
+    __slots__ = ()
+    _dtype = "int32"
 
 
 class Logprobs(ListOrArray[list[float], "Array"]):
     """A logprob for each token, float32."""
 
-    def _to_list(self, array: Array) -> list[float]:
-        return cast("list[float]", array.tolist())
-
-    def _to_array(self, items: list[float]) -> Array:
-        return _float32(items)
+    __slots__ = ()
 
 
 class OptionalLogprobs(ListOrArray["list[float | None]", "Array"]):
     """Logprobs of which some are missing: None in the list, NaN in the array."""
 
+    __slots__ = ()
+
     def _to_list(self, array: Array) -> list[float | None]:
         return [None if math.isnan(value) else value for value in array.tolist()]
-
-    def _to_array(self, items: list[float | None]) -> Array:
-        return _float32(items)
 
 
 #: Per position: None, or up to k (token id, logprob) pairs.
@@ -180,14 +175,6 @@ class Topk(ListOrArray[TopkRows, TopkLogprobs]):
 
     def _to_array(self, items: TopkRows) -> TopkLogprobs:
         return TopkLogprobs.from_rows(items)
-
-
-def _float32(numbers: list[float] | list[float | None]) -> Array:
-    """Converts to float32: None becomes NaN, numbers beyond the range become infinite."""
-    import numpy as np
-
-    with np.errstate(over="ignore"):
-        return np.array(numbers, dtype=np.float32)
 
 
 def read_numbers(values: Sequence[Any] | memoryview, dtype: str, where: str) -> NumberBuffer:

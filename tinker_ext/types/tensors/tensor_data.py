@@ -26,6 +26,7 @@ from tinker_ext.types.tensors.number_buffer import (
     NumberSequence,
     SupportsArray,
     TensorDtype,
+    parse_list,
     parse_numbers,
 )
 from tinker_ext.types.tensors.received import check_shape, read_numbers
@@ -389,19 +390,10 @@ def _read_indices(
         raise InvalidInputError(
             f"expected [rows, columns] for compressed sparse rows, got {shape}", where="shape"
         )
-    crow = _read_list(crow_indices, "sparse_crow_indices")
-    columns = _read_list(col_indices, "sparse_col_indices")
+    crow = parse_list(crow_indices, "sparse_crow_indices")
+    columns = parse_list(col_indices, "sparse_col_indices")
     _check_ascending(crow.to_array(), columns.to_array(), size, sizes)
     return crow, columns, sizes
-
-
-def _read_list(values: object, where: str) -> NumberBuffer:
-    if isinstance(values, NumberBuffer):
-        return values
-    numbers, shape = parse_numbers(values, dtype="int64", where=where)
-    if len(shape) != 1:
-        raise InvalidInputError(f"expected one dimension, got shape {shape}", where=where)
-    return numbers
 
 
 def _check_ascending(crow: Array, columns: Array, size: int, shape: list[int]) -> None:
