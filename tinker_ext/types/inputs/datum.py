@@ -15,7 +15,7 @@ from tinker_ext.types.inputs.model_input import (
     EncodedTextChunk,
     ImageForm,
     ModelInput,
-    check_tokens,
+    check_chunks,
 )
 from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.number_buffer import (
@@ -251,7 +251,7 @@ def validate_data(
         where = f"data[{index}]"
         if not isinstance(datum, Datum):
             raise InvalidInputError(f"expected a Datum, got {type(datum).__name__}", where=where)
-        check_tokens(datum.model_input, f"{where}.model_input", images)
+        check_chunks(datum.model_input, f"{where}.model_input", images)
         for key, tensor in datum.loss_fn_inputs.items():
             if tensor.dtype != "int64" and (at := tensor.first_not_finite()) is not None:
                 raise InvalidInputError(

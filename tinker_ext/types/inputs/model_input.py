@@ -38,7 +38,7 @@ _VARINT_BYTES = 9
 def _read_tokens(values: Sequence[int] | SupportsArray | NumberBuffer) -> NumberBuffer:
     """Reads token ids from a 1-D list, numpy array or torch tensor of non-negative integers."""
     tokens = parse_list(values, "tokens")
-    index = None if tokens is values else tokens.first_negative()
+    index = None if tokens is values else tokens.first_negative()  # A buffer has been checked.
     if index is not None:
         raise InvalidInputError(
             f"expected a token id >= 0, got {tokens.to_list()[index]}", where=f"tokens[{index}]"
@@ -384,11 +384,11 @@ def validate_prompt(prompt: ModelInput, *, images: ImageForm = "sizes") -> None:
             "pass token ids to ModelInput.from_ints(...)",
             where="prompt",
         )
-    check_tokens(prompt, "prompt", images)
+    check_chunks(prompt, "prompt", images)
 
 
-def check_tokens(model_input: ModelInput, where: str, images: ImageForm) -> None:
-    """Rejects an input without tokens, or with an image without the fields of `images`."""
+def check_chunks(model_input: ModelInput, where: str, images: ImageForm) -> None:
+    """Rejects an input without tokens, or with an image that lacks a field of the form `images`."""
     is_empty = True
     for index, chunk in enumerate(model_input.chunks):
         if isinstance(chunk, EncodedTextChunk):

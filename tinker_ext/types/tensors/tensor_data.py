@@ -201,10 +201,10 @@ class TensorData(Record):
 
         Omitted cells of a sparse tensor hold `pad_value`.
         """
-        pad, indices = _read_pad(pad_value), self.flat_indices
-        if indices is not None and self.shape is not None:
-            return csr_to_dense(self.flat, *indices, self.shape, pad)
-        return self.flat.copy() if self.shape is None else self.flat.copy().reshape(self.shape)
+        pad, flat, shape = _read_pad(pad_value), self._numbers.to_array(), self.shape
+        if self._crow is not None and self._columns is not None and shape is not None:
+            return csr_to_dense(flat, self._crow.to_array(), self._columns.to_array(), shape, pad)
+        return flat.copy() if shape is None else flat.copy().reshape(shape)
 
     def to_torch(self, pad_value: int = 0) -> torch.Tensor:
         """Returns a new int64 or float32 torch tensor with the tensor's shape. Imports torch.
