@@ -8,6 +8,8 @@ from tinker_ext.types.inputs.datum import SampledProvenanceSpan as SampledProven
 from tinker_ext.types.inputs.datum import TensorInput as TensorInput
 from tinker_ext.types.inputs.datum import byte_count as byte_count
 from tinker_ext.types.inputs.datum import number_count as number_count
+from tinker_ext.types.inputs.datum import parse_loss_config as parse_loss_config
+from tinker_ext.types.inputs.datum import read_config as read_config
 from tinker_ext.types.inputs.datum import validate_data as validate_data
 from tinker_ext.types.inputs.model_input import DmelChunk as DmelChunk
 from tinker_ext.types.inputs.model_input import EncodedTextChunk as EncodedTextChunk
@@ -30,8 +32,6 @@ from tinker_ext.types.inputs.params import OptimizerConfig as OptimizerConfig
 from tinker_ext.types.inputs.params import OptimParams as OptimParams
 from tinker_ext.types.inputs.params import SamplingClientKind as SamplingClientKind
 from tinker_ext.types.inputs.params import SamplingParams as SamplingParams
-from tinker_ext.types.inputs.params import parse_loss_config as parse_loss_config
-from tinker_ext.types.inputs.params import read_config as read_config
 from tinker_ext.types.responses.admin import AuditLogEntry as AuditLogEntry
 from tinker_ext.types.responses.admin import AuditLogResponse as AuditLogResponse
 from tinker_ext.types.responses.admin import BillingEventInfo as BillingEventInfo

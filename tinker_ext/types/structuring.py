@@ -156,6 +156,8 @@ class _Rule:
     #: Returns True if a value may be of the type; entries are not examined.
     is_valid: Callable[[Any], bool]
     convert: Convert | None
+    #: The types of values that are returned unchanged; other types need the check above.
+    plain: frozenset[type] = frozenset()
     #: Of a field; the following are, too.
     name: str = ""
     #: Creates the value of a missing list, dict or record without required fields; else None.
@@ -172,6 +174,8 @@ class _Rule:
         Raises:
             InvalidFieldError: it is invalid and required, or a field in it is.
         """
+        if type(value) in self.plain:
+            return value
         if value is None or isinstance(value, Unset):
             if self.is_required or not (self.has_default or self.empty):
                 self._report("null or missing")
@@ -254,10 +258,12 @@ def _rule(cls: type, field: Any, annotation: Any) -> _Rule:
     title = f"{cls.__name__}.{field.name}"
     is_required = field.metadata.get(_REQUIRED, False)
     rule = _entry_rule(annotation, title)
+    convert = field.metadata.get(_CONVERT) or rule.convert
     return evolve(
         rule,
         name=field.name,
-        convert=field.metadata.get(_CONVERT) or rule.convert,
+        convert=convert,
+        plain=frozenset() if convert else rule.plain,
         empty=None if has_default else _empty(annotation),
         has_default=has_default,
         is_required=is_required,
@@ -299,7 +305,8 @@ def _entry_rule(annotation: Any, title: str) -> _Rule:
     if annotation in _SCALARS:
         expected, types = _SCALARS[annotation]
         convert = as_utc if annotation is datetime else None
-        return _Rule(title, expected, partial(_is_scalar, types), convert)
+        plain = frozenset() if convert else frozenset(types)
+        return _Rule(title, expected, partial(_is_scalar, types), convert, plain)
     match get_origin(annotation), get_args(annotation):
         case builtins.list, (item,):
             entries = partial(_convert_items, _entry_rule(item, f"{title}[]"))
@@ -347,13 +354,18 @@ def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
 
 
 def _convert_items(rule: _Rule, values: list[Any]) -> list[Any]:
+    if rule.plain.issuperset(map(type, values)):
+        return list(values)
     read = map(rule.read, values)
     return [value for value in read if value is not None]
 
 
 def _convert_values(rule: _Rule, values: object) -> dict[str, Any]:
+    mapping = as_dict(values) or {}
+    if rule.plain.issuperset(map(type, mapping.values())):
+        return mapping
     converted = {}
-    for key, value in (as_dict(values) or {}).items():
+    for key, value in mapping.items():
         if (entry := rule.read(value)) is not None:
             converted[key] = entry
     return converted

@@ -1,7 +1,8 @@
-"""`Datum`: one training example, the provenance of its tokens, and validation before sending."""
+"""Training data: datums, the provenance of their tokens, and the checks before they are sent."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -10,13 +11,19 @@ from attrs import evolve, field, frozen
 from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.argument_checks import check_integer, plain_int
+from tinker_ext.types.argument_checks import (
+    check_integer,
+    is_finite_number,
+    plain_int,
+    plain_number,
+)
 from tinker_ext.types.inputs.model_input import (
     EncodedTextChunk,
     ImageForm,
     ModelInput,
     check_chunks,
 )
+from tinker_ext.types.inputs.params import LossFnConfig
 from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.number_buffer import (
     NumberSequence,
@@ -293,3 +300,38 @@ def _check_cross_entropy(datum: Datum, where: str) -> None:
             f"expected shape {shape} to match target_tokens, got {weights_shape}",
             where=f"{where}['weights']",
         )
+
+
+def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
+    """Converts the parameters of a loss to Python numbers and strings.
+
+    Raises:
+        InvalidInputError: a name is not a string, or a parameter is neither a string nor a finite
+            number; `where` names it.
+    """
+    if config is None:
+        return None
+    if not isinstance(config, Mapping):
+        raise InvalidInputError(
+            f"expected a mapping, got {type(config).__name__}", where="loss_fn_config"
+        )
+    plain = {name: plain_number(value) for name, value in config.items()}
+    for name, value in plain.items():
+        if not isinstance(name, str):
+            raise InvalidInputError(
+                f"expected names of parameters, got {name!r}", where="loss_fn_config"
+            )
+        if not (isinstance(value, str) or is_finite_number(value)):
+            raise InvalidInputError(
+                f"expected a finite number or a string, got {value!r}",
+                where=f"loss_fn_config[{name!r}]",
+            )
+    return plain
+
+
+def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
+    """Deprecated; use `parse_loss_config`."""
+    warnings.warn(
+        "read_config is deprecated; use parse_loss_config", DeprecationWarning, stacklevel=2
+    )
+    return parse_loss_config(config)

@@ -7,7 +7,6 @@ and fields of later releases while they have no effect: servers of 0.4.1 reject 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
@@ -21,7 +20,6 @@ from tinker_ext.types.argument_checks import (
     check_integer,
     check_literal,
     check_number,
-    is_finite_number,
     plain_float,
     plain_int,
     plain_int_or_none,
@@ -53,41 +51,6 @@ SamplingClientKind: TypeAlias = Literal["snapshot", "inflight"]
 LossFnConfig: TypeAlias = Mapping[str, float | str]
 #: Dimensions of an input: 0 for a scalar, 1 for one number per target, 2 for several per target.
 CustomLossInputRank: TypeAlias = Literal[0, 1, 2]
-
-
-def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
-    """Converts the parameters of a loss to Python numbers and strings.
-
-    Raises:
-        InvalidInputError: a name is not a string, or a parameter is neither a string nor a finite
-            number; `where` names it.
-    """
-    if config is None:
-        return None
-    if not isinstance(config, Mapping):
-        raise InvalidInputError(
-            f"expected a mapping, got {type(config).__name__}", where="loss_fn_config"
-        )
-    plain = {name: plain_number(value) for name, value in config.items()}
-    for name, value in plain.items():
-        if not isinstance(name, str):
-            raise InvalidInputError(
-                f"expected names of parameters, got {name!r}", where="loss_fn_config"
-            )
-        if not (isinstance(value, str) or is_finite_number(value)):
-            raise InvalidInputError(
-                f"expected a finite number or a string, got {value!r}",
-                where=f"loss_fn_config[{name!r}]",
-            )
-    return plain
-
-
-def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
-    """Deprecated; use `parse_loss_config`."""
-    warnings.warn(
-        "read_config is deprecated; use parse_loss_config", DeprecationWarning, stacklevel=2
-    )
-    return parse_loss_config(config)
 
 
 _non_negative = check_number("a number >= 0", lambda x: x >= 0)

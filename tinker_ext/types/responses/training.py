@@ -13,7 +13,6 @@ from tinker_ext.types.inputs.params import AdamOptimizerConfig, OptimizerConfig
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import (
     ResponseType,
-    as_dict,
     extension,
     or_none,
     read_metadata,
@@ -54,7 +53,7 @@ class ForwardBackwardOutput(Record):
         outputs = []
         for index, output in enumerate(model.loss_fn_outputs or ()):
             where = f"loss_fn_outputs[{index}]"
-            tensors = (as_dict(output) or {}).items()
+            tensors = output.additional_properties.items()
             outputs.append(
                 {key: TensorData.from_api(item, f"{where}[{key!r}]") for key, item in tensors}
             )
