@@ -30,7 +30,7 @@ from tinker_ext.runtime.submission.submitting import submit
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.operations import Request
-from tinker_ext.types.unset import or_default, or_none, or_unset
+from tinker_ext.types.structuring import or_default, or_none, or_unset
 
 # Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
 # and after a cancellation.

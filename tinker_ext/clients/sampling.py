@@ -37,7 +37,7 @@ from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.transport.response import FetchedResult
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 from tinker_ext.usage import Usage, UsageCounter
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from tinker_ext.transport.storage import (
     is_expiring,
     range_headers,
 )
-from tinker_ext.types.responses.downloads import DownloadProgress
+from tinker_ext.types.responses.checkpoints import DownloadProgress
 
 if TYPE_CHECKING:
     from tinker_ext.clients.downloads.partial_file import PartialFile

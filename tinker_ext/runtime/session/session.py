@@ -17,7 +17,7 @@ from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.user_code import notify
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.structuring import or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
