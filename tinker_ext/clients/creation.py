@@ -25,8 +25,7 @@ from tinker_ext.clients.service import DEFAULT_RANK
 from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import InvalidInputError, NotFoundError, TinkerError
 from tinker_ext.protocol.server_protocol import ServerProtocol, at_least
-from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.core import ClientCore, submit
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.operations import Request
