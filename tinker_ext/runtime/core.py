@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from attrs import evolve
 
 from tinker_ext import tracing
-from tinker_ext.backend_key import read_key
 from tinker_ext.errors import ClientClosedError, ConfigurationError
+from tinker_ext.private_files import read_backend_key
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.deadline import check_timeout, new_progress
@@ -363,7 +363,7 @@ def unpickled_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
     there is none, the first call raises ConfigurationError.
     """
     if key_file is not None:
-        config = evolve(config, api_key=read_key(key_file), credential_cmd=None)
+        config = evolve(config, api_key=read_backend_key(key_file), credential_cmd=None)
     name = (config.rate_limit_key, key_file, repr(config))
     with _unpickled_lock:
         core = _unpickled.get(name)
