@@ -77,7 +77,7 @@ class SampledSequence:
         def _parse_tokens(data: object) -> list[int] | None:
             if data is None:
                 return data
-            if not isinstance(data, list):
+            if not isinstance(data, (list, memoryview)):
                 raise TypeError(f"tokens cannot be {type(data).__name__}")
             tokens_type_0 = cast(list[int], data)
 
@@ -92,7 +92,7 @@ class SampledSequence:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, list):
+            if not isinstance(data, (list, memoryview)):
                 raise TypeError(f"logprobs cannot be {type(data).__name__}")
             logprobs_type_0 = cast(list[float], data)
 

@@ -95,7 +95,7 @@ class SamplingParams:
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
             try:
-                if not isinstance(data, list):
+                if not isinstance(data, (list, memoryview)):
                     raise TypeError()
                 stop_type_2 = cast(list[int], data)
 

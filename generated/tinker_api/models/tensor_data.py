@@ -61,14 +61,14 @@ class TensorData:
 
         def _parse_data(data: object) -> list[float] | list[int]:
             try:
-                if not isinstance(data, list):
+                if not isinstance(data, (list, memoryview)):
                     raise TypeError()
                 data_type_0 = cast(list[int], data)
 
                 return data_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            if not isinstance(data, list):
+            if not isinstance(data, (list, memoryview)):
                 raise TypeError(f"data cannot be {type(data).__name__}")
             data_type_1 = cast(list[float], data)
 
@@ -83,7 +83,7 @@ class TensorData:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, list):
+            if not isinstance(data, (list, memoryview)):
                 raise TypeError(f"shape cannot be {type(data).__name__}")
             shape_type_0 = cast(list[int], data)
 
@@ -96,7 +96,7 @@ class TensorData:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, list):
+            if not isinstance(data, (list, memoryview)):
                 raise TypeError(f"sparse_crow_indices cannot be {type(data).__name__}")
             sparse_crow_indices_type_0 = cast(list[int], data)
 
@@ -109,7 +109,7 @@ class TensorData:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, list):
+            if not isinstance(data, (list, memoryview)):
                 raise TypeError(f"sparse_col_indices cannot be {type(data).__name__}")
             sparse_col_indices_type_0 = cast(list[int], data)
 

@@ -31,10 +31,13 @@ class NumberBuffer:
 
     __slots__ = ("_list", "_packed", "dtype")
 
-    def __init__(self, dtype: str, items: NumberList | None, packed: Array | bytes | None) -> None:
+    def __init__(
+        self, dtype: str, items: NumberList | memoryview | None, packed: Array | bytes | None
+    ) -> None:
         """Stores at least one of the two forms, without a copy.
 
-        If there are both a list and bytes, the list has the numbers before rounding to float32.
+        If there are both a list and bytes, the list has the numbers before rounding to float32. The
+        list may be a memoryview of int64 or float64 numbers, which becomes a list on first access.
         """
         self.dtype = dtype
         self._list = items
@@ -52,7 +55,7 @@ class NumberBuffer:
         return cls(dtype, None if dtype == "int64" else list(items), packed)
 
     @classmethod
-    def from_wire(cls, items: Sequence[Any], dtype: str) -> NumberBuffer:
+    def from_wire(cls, items: Sequence[Any] | memoryview, dtype: str) -> NumberBuffer:
         """Wraps numbers that `received.read_numbers` checked, without copy or conversion."""
         return cls(dtype, cast("NumberList", items), None)
 
@@ -76,8 +79,10 @@ class NumberBuffer:
 
     def to_list(self) -> NumberList:
         """Returns the numbers as Python ints or floats; cached."""
-        if self._list is None:
-            self._list = self._stored.tolist()
+        if isinstance(self._list, memoryview):
+            self._list = cast("NumberList", self._list.tolist())
+        elif self._list is None:
+            self._list = cast("NumberList", self._stored.tolist())
         return self._list
 
     def to_array(self) -> Array:
@@ -95,6 +100,9 @@ class NumberBuffer:
         import numpy as np
 
         dtype = numpy_dtype(self.dtype)
+        if isinstance(self._list, memoryview):
+            with np.errstate(over="ignore"):  # infinities are rejected when sent
+                return np.asarray(self._list).astype(dtype)
         try:
             # The standard library converts a list in half of numpy's time.
             return np.frombuffer(array(_CODES[self.dtype], self._list or ()), dtype)
@@ -129,7 +137,8 @@ class NumberBuffer:
     __hash__ = None  # type: ignore[assignment]  # Instances are compared by value.
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (self.dtype, self._list, self._packed))
+        items = self.to_list() if isinstance(self._list, memoryview) else self._list
+        return (_restore, (self.dtype, items, self._packed))
 
     def __repr__(self) -> str:
         """Shows at most the first three numbers and the last: a tensor may have millions."""

@@ -34,12 +34,16 @@ _SIGN_BYTE = 3 if sys.byteorder == "little" else 0
 _MAX_SHOWN = 60  # characters of a value in a message
 
 
-def read_numbers(values: Sequence[Any], dtype: str, where: str) -> NumberBuffer:
+def read_numbers(values: Sequence[Any] | memoryview, dtype: str, where: str) -> NumberBuffer:
     """Checks the numbers of a tensor. A null among float32 numbers is NaN.
+
+    A memoryview holds the numbers of a large result, as int64 or float64.
 
     Raises:
         ValueError: a value is not a number of the dtype.
     """
+    if isinstance(values, memoryview):
+        return NumberBuffer.from_wire(values, dtype)
     if dtype == "int64":
         _check_kinds(values, _INTEGERS, "an integer", where)
         _check_range(values, "q", dtype, where)
