@@ -159,26 +159,13 @@ def without_tracing() -> Iterator[None]:
     from tinker_ext import tracing
 
     class NoOperation:
-        name = "sample"
         active = False
 
-        def hand_over(self) -> None:
-            pass
-
-        def task_ended(self, _: object) -> None:
-            pass
-
-    empty = nullcontext()
-    operation = nullcontext(NoOperation())
+    empty, operation = nullcontext(), nullcontext(NoOperation())
     replacements: dict[str, Any] = {
         "operation": lambda *_: operation,
-        "pending_operation": lambda: None,
+        "stage": lambda *_: empty,
         "trace_headers": dict,
-        **dict.fromkeys(
-            ("stage", "waiting", "decoding", "submitting", "on_server", "fetching", "attempt"),
-            lambda *_: empty,
-        ),
-        **dict.fromkeys(("append_id", "annotate", "record_usage", "polled"), lambda *_: None),
     }
     with replaced(tracing, replacements):
         yield
@@ -186,17 +173,17 @@ def without_tracing() -> Iterator[None]:
 
 @contextmanager
 def without_metrics() -> Iterator[None]:
-    from tinker_ext.tracing import metrics
+    from tinker_ext.tracing import operations
 
-    with replaced(metrics, {"enabled": lambda: False}):
+    with replaced(operations, {"metered": lambda: False}):
         yield
 
 
 @contextmanager
 def in_detail() -> Iterator[None]:
-    from tinker_ext.tracing import token_bucket
+    from tinker_ext.tracing import operations
 
-    with without_metrics(), replaced(token_bucket.detail_bucket, {"take": lambda: True}):
+    with without_metrics(), replaced(operations.detail_bucket, {"take": lambda: True}):
         yield
 
 

@@ -1,8 +1,8 @@
 from tinker_ext import auth as auth
 from tinker_ext import types as types
-from tinker_ext.clients.admin import AdminClient as AdminClient
-from tinker_ext.clients.custom_loss.handle import LossHandle as LossHandle
-from tinker_ext.clients.custom_loss.handle import PerDatumLossFn as PerDatumLossFn
+from tinker_ext.clients.custom_loss import LossHandle as LossHandle
+from tinker_ext.clients.custom_loss import PerDatumLossFn as PerDatumLossFn
+from tinker_ext.clients.rest.client import AdminClient as AdminClient
 from tinker_ext.clients.rest.client import RestClient as RestClient
 from tinker_ext.clients.retry_config import RetryConfig as RetryConfig
 from tinker_ext.clients.sample_many import SampleOutcome as SampleOutcome

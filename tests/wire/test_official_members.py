@@ -9,7 +9,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT
-from tinker_ext.clients.holder import CONSOLE_URL, ClientConnectionPoolType, page_url
+from tinker_ext.clients.client_base import CONSOLE_URL, ClientConnectionPoolType, page_url
 from tinker_ext.testing import make_client
 
 if TYPE_CHECKING:

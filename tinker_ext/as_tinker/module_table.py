@@ -45,7 +45,7 @@ _EQUIVALENTS = {
     "tinker_ext.version": "tinker._version",
     "tinker_ext.auth": "tinker.auth",
     "tinker_ext.as_tinker.command": "tinker.cli.__main__",
-    "tinker_ext.clients.holder": "tinker.lib.client_connection_pool_type",
+    "tinker_ext.clients.client_base": "tinker.lib.client_connection_pool_type",
     "tinker_ext.clients.retry_config": "tinker.lib.retry_handler",
     "tinker_api.proto": "tinker.proto",
     "tinker_api.proto.tinker_public_pb2": "tinker.proto.tinker_public_pb2",

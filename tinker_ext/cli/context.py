@@ -102,7 +102,7 @@ def limit_option(items: str) -> Decorator:
 
 def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Reject a value that cannot be a checkpoint path; a click callback."""
-    from tinker_ext.clients.hints import is_path
+    from tinker_ext.clients.argument_checks import is_path
 
     if not is_path(value):
         raise CommandError(

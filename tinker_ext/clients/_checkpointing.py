@@ -1,21 +1,30 @@
-"""Saving and loading the weights of a model in training."""
+"""Saving and loading the weights of a model in training.
+
+Fields of later releases are omitted unless they are set: servers of 0.4.1 reject unknown fields.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
 
 from tinker_api import models
+from tinker_api.types import UNSET, Unset
 
 from tinker_ext import types
-from tinker_ext.clients import weight_requests
-from tinker_ext.clients.async_names import async_submit
-from tinker_ext.clients.awaitable_client import AwaitableClient
-from tinker_ext.clients.holder import OfficialMembers
+from tinker_ext.clients.argument_checks import check_path, check_str_mapping, validate_ttl
+from tinker_ext.clients.client_base import AwaitableClient, OfficialMembers, async_submit
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit, result_decoder
-from tinker_ext.runtime.submission.ordered import OrderedRequests
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.runtime.submission.ordered import ChunkRequest, OrderedRequests
 from tinker_ext.runtime.submission.sequence import FIRST
+from tinker_ext.transport import operations
+from tinker_ext.types import SamplingClientKind
+from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
+from tinker_ext.types.unset import or_none, or_unset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
@@ -54,13 +63,11 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         hour to ten years), replace a checkpoint of the same name with `overwrite`, and store
         `user_metadata` with it. All three are sent only if they are given.
         """
-        body = weight_requests.build_save(
-            self.model_id, name, ttl_seconds, overwrite, user_metadata
-        )
+        body = build_save(self.model_id, name, ttl_seconds, overwrite, user_metadata)
         finish = result_decoder(
             "save_weights", models.SaveWeightsResponse, types.SaveWeightsResponse.from_api
         )
-        return self._requests.start([weight_requests.as_chunk_request(body)], finish)
+        return self._requests.start([as_chunk_request(body)], finish)
 
     save_state_async = async_submit(save_state)
 
@@ -81,11 +88,11 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         the weights alone, which is `optimizer=False` here; `True` is sent to every server.
         `weights_access_token` is for a checkpoint of another account.
         """
-        body = weight_requests.build_load(self.model_id, path, optimizer, weights_access_token)
+        body = build_load(self.model_id, path, optimizer, weights_access_token)
         finish = result_decoder(
             "load_weights", models.LoadWeightsResponse, types.LoadWeightsResponse.from_api
         )
-        return self._requests.start([weight_requests.as_chunk_request(body)], finish)
+        return self._requests.start([as_chunk_request(body)], finish)
 
     load_state_async = async_submit(load_state)
 
@@ -107,11 +114,9 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
 
         `ttl_seconds` and `user_metadata` are those of `save_state`.
         """
-        body = weight_requests.build_save_for_sampler(
-            self.model_id, name, ttl_seconds, user_metadata
-        )
+        body = build_save_for_sampler(self.model_id, name, ttl_seconds, user_metadata)
         return self._requests.start(
-            [weight_requests.as_chunk_request(body)],
+            [as_chunk_request(body)],
             lambda bodies: _sampler_path(bodies[0]),
         )
 
@@ -128,15 +133,13 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         `RestClient.get_external_weights_urls` returns the URLs of its files. They are encrypted
         for `age_encryption_recipients` (age public keys), if any.
         """
-        body = weight_requests.build_external_save(
-            self.model_id, name, ttl_seconds, age_encryption_recipients
-        )
+        body = build_external_save(self.model_id, name, ttl_seconds, age_encryption_recipients)
         finish = result_decoder(
             "save_weights_external",
             models.SaveWeightsExternalResponseInternal,
             types.SaveWeightsExternalResponse.from_api,
         )
-        return self._requests.start([weight_requests.as_chunk_request(body)], finish)
+        return self._requests.start([as_chunk_request(body)], finish)
 
     save_weights_external_async = async_submit(save_weights_external)
 
@@ -160,3 +163,111 @@ def _sampler_path(body: ResultBody) -> types.SaveWeightsForSamplerResponse:
             "save_weights_for_sampler", body, "the server saved the weights but returned no path"
         )
     return types.SaveWeightsForSamplerResponse(path=path)
+
+
+WeightsRequest: TypeAlias = (
+    models.SaveWeightsRequest
+    | models.LoadWeightsRequest
+    | models.SaveWeightsForSamplerRequest
+    | models.SaveWeightsExternalRequest
+)
+
+
+def as_chunk_request(body: WeightsRequest) -> ChunkRequest:
+    """The request for a body; its seq_id is set when it is sent."""
+    match body:
+        case models.SaveWeightsRequest() as save:
+            return ChunkRequest(operations.save_weights(body=save))
+        case models.LoadWeightsRequest() as load:
+            request = operations.load_weights(body=load)
+            return ChunkRequest(request.with_secret(or_none(load.weights_access_token)))
+        case models.SaveWeightsExternalRequest() as save:
+            return ChunkRequest(operations.save_weights_external(body=save))
+        case save:
+            return ChunkRequest(operations.save_weights_for_sampler(body=save))
+
+
+def build_save(
+    model_id: str,
+    name: str,
+    ttl_seconds: int | None,
+    overwrite: bool,
+    user_metadata: Mapping[str, str] | None,
+) -> models.SaveWeightsRequest:
+    """Save weights and optimizer state under a name."""
+    return models.SaveWeightsRequest(
+        model_id=model_id,
+        path=_validate_name(name),
+        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        overwrite=overwrite or UNSET,
+        user_metadata=_metadata(user_metadata),
+    )
+
+
+def build_save_for_sampler(
+    model_id: str, name: str, ttl_seconds: int | None, user_metadata: Mapping[str, str] | None
+) -> models.SaveWeightsForSamplerRequest:
+    """Save the weights alone under a name."""
+    return models.SaveWeightsForSamplerRequest(
+        model_id=model_id,
+        path=_validate_name(name),
+        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        user_metadata=_metadata(user_metadata),
+    )
+
+
+def build_ephemeral_save(
+    model_id: str, session_seq_id: int, kind: SamplingClientKind
+) -> models.SaveWeightsForSamplerRequest:
+    """Save the weights alone, without a name, for the sampling session of that number."""
+    if kind not in get_args(SamplingClientKind):
+        raise InvalidInputError(f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind")
+    return models.SaveWeightsForSamplerRequest(
+        model_id=model_id,
+        sampling_session_seq_id=session_seq_id,
+        kind=UNSET if kind == "snapshot" else kind,
+    )
+
+
+def build_external_save(
+    model_id: str, name: str, ttl_seconds: int | None, recipients: list[str] | None
+) -> models.SaveWeightsExternalRequest:
+    """Export the weights as files to download, encrypted for the recipients, if any."""
+    return models.SaveWeightsExternalRequest(
+        model_id=model_id,
+        path=_validate_name(name),
+        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        age_encryption_recipients=UNSET if recipients is None else list(recipients),
+    )
+
+
+def build_load(
+    model_id: str, path: str, optimizer: bool | None, access_token: str | None
+) -> models.LoadWeightsRequest:
+    """Load a checkpoint into a model; with `optimizer` None the server chooses."""
+    check_path(path, "path", "create_lora_training_client")
+    return models.LoadWeightsRequest(
+        model_id=model_id,
+        path=path,
+        optimizer=or_unset(optimizer),
+        weights_access_token=or_unset(access_token),
+    )
+
+
+def _metadata(metadata: Mapping[str, str] | None) -> models.TextMetadata | Unset:
+    if metadata is None:
+        return UNSET
+    check_str_mapping(metadata, "user_metadata")
+    return models.TextMetadata.from_dict(dict(metadata))
+
+
+def _validate_name(name: object) -> str:
+    if not isinstance(name, str) or not name or "/" in name:
+        raise InvalidInputError(
+            f"expected a non-empty str without slashes, got {name!r}", where="name"
+        )
+    if name in DOT_SEGMENTS:
+        raise InvalidInputError(
+            f"{name!r} can't be part of a path; choose another name", where="name"
+        )
+    return name

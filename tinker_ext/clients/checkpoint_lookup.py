@@ -7,11 +7,14 @@ server's lists if an operation needs its run and id. Their form shows that of an
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tinker_ext import types
-from tinker_ext.clients.hints import check_path
-from tinker_ext.errors import InvalidInputError
+from tinker_ext.clients.argument_checks import check_path
+from tinker_ext.errors import InvalidInputError, NotFoundError
 from tinker_ext.transport import operations
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
 from tinker_ext.types.unset import or_none
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
     from tinker_ext.runtime.core import ClientCore
 
+# The id of a session (RFC 9562), without a model's sequence number.
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 # The number of training runs whose checkpoints are listed at most; ours.
 _MAX_RUNS = 100
 
@@ -104,3 +109,21 @@ async def _run_ids(core: ClientCore, path: str) -> list[str]:
     response = await core.call(operations.list_training_runs(limit=_MAX_RUNS, offset=0))
     ids = (or_none(run.training_run_id) for run in response.training_runs or [])
     return sorted(filter(None, ids), key=lambda run_id: run_id not in path)
+
+
+@contextmanager
+def run_id_hint(run: str) -> Iterator[None]:
+    """Add a hint to a 404 for a training run, given by its id or in a path.
+
+    The id of a session is easily mistaken for that of its first run (both in 0.4.1 to 0.38.0).
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        run_id = run.removeprefix(SCHEME).partition("/")[0]
+        if not error.hint and _UUID.fullmatch(run_id):
+            error.hint = (
+                f"{run_id} may be a session id: the first run of a session is named "
+                f"{run_id}:train:0."
+            )
+        raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from attrs import frozen
 from tinker_api import models
 
@@ -9,6 +11,13 @@ from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_bool, check_int
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
 from tinker_ext.errors import InvalidInputError
+
+
+class SampleResult(NamedTuple):
+    """A result, and the sequence ids that the submission returned, if any."""
+
+    result: ResultBody
+    sequence_ids: list[str] | None
 
 
 @frozen(kw_only=True)
@@ -26,24 +35,55 @@ class SampleOptions:
     alternatives: int = 0
     last_n: int | None = None
 
-    def check(self, prompt: types.ModelInput) -> None:
-        """Reject invalid options.
+    def request(
+        self,
+        prompt: types.ModelInput,
+        num_samples: int,
+        sampling_params: types.SamplingParams,
+        sampling_session_id: str,
+    ) -> models.SampleRequest:
+        """The body of a request with these options; the prompt must be valid.
 
         Raises:
             InvalidInputError: naming the argument.
         """
-        check_bool(self.prompt_logprobs, "include_prompt_logprobs")
-        check_int(self.topk_prompt, 0, "topk_prompt_logprobs")
-        check_int(self.topk_sample, 0, "topk_sample_logprobs")
-        check_int(self.alternatives, 0, "prompt_alt_tokens_k")
-        if self.targets is None and self.last_n is None:
-            return
+        for value, minimum, where in (
+            (num_samples, 1, "num_samples"),
+            (self.topk_prompt, 0, "topk_prompt_logprobs"),
+            (self.topk_sample, 0, "topk_sample_logprobs"),
+            (self.alternatives, 0, "prompt_alt_tokens_k"),
+        ):
+            if type(value) is not int or value < minimum:  # An integer of numpy is valid, too.
+                check_int(value, minimum, where)
+        flag: object = self.prompt_logprobs
+        if type(flag) is not bool:
+            check_bool(flag, "include_prompt_logprobs")
+        body = models.SampleRequest(
+            prompt=prompt.to_api(),
+            sampling_params=sampling_params.to_api(),
+            num_samples=num_samples,
+            sampling_session_id=sampling_session_id,
+            prompt_logprobs=self.prompt_logprobs,
+            topk_prompt_logprobs=self.topk_prompt,
+        )
+        if self.topk_sample:
+            body.topk_sample_logprobs = self.topk_sample
+        if self.alternatives:
+            body.prompt_alt_tokens_k = self.alternatives
+        if self.targets is not None or self.last_n is not None:
+            self._add_scored(body, prompt)
+        return body
+
+    def _add_scored(self, body: models.SampleRequest, prompt: types.ModelInput) -> None:
+        """Check and add the options about prompt tokens that have a logprob."""
         tokens = text_length(prompt)
         scored = None if tokens is None else tokens - 1
         if self.targets is not None:
             _check_targets(self.targets, scored)
+            body.target_prompt_logprobs = self.targets.to_api()
         if self.last_n is not None:
             self._check_last_n(self.last_n, scored)
+            body.prompt_logprobs_last_n = self.last_n
 
     def _check_last_n(self, last_n: int, scored: int | None) -> None:
         where = "prompt_logprobs_last_n"
@@ -57,20 +97,26 @@ class SampleOptions:
                 where=where,
             )
 
-    def apply_to(self, body: models.SampleRequest) -> None:
-        """Set the options in a request body."""
-        body.prompt_logprobs = self.prompt_logprobs
-        body.topk_prompt_logprobs = self.topk_prompt
-        if self.topk_sample:
-            body.topk_sample_logprobs = self.topk_sample
-        if self.targets is not None:
-            body.target_prompt_logprobs = self.targets.to_api()
-        if self.alternatives:
-            body.prompt_alt_tokens_k = self.alternatives
-        if self.last_n is not None:
-            body.prompt_logprobs_last_n = self.last_n
+    def response(
+        self, sampled: SampleResult, num_samples: int, prompt_tokens: int | None
+    ) -> types.SampleResponse:
+        """The decoded response, checked against the request, with its sequence ids.
 
-    def check_response(
+        `prompt_tokens` is None if only the server can count them.
+        """
+        response = decode_result(
+            "asample", sampled.result, models.SampleResponse, types.SampleResponse.from_api
+        )
+        try:
+            self._check_response(response, num_samples, prompt_tokens)
+        except ValueError as error:
+            raise misfit("asample", sampled.result, str(error)) from None
+        ids = sampled.sequence_ids
+        if ids is not None and len(ids) == len(response.sequences):
+            response._identify_sequences(ids)
+        return response
+
+    def _check_response(
         self, response: types.SampleResponse, num_samples: int, prompt_tokens: int | None
     ) -> None:
         """Reject a result that does not fit its request or ignores an option.
@@ -79,7 +125,8 @@ class SampleOptions:
             ValueError: naming the field or the argument.
         """
         response.check(num_samples, prompt_tokens)
-        self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
+        if self.targets is not None or self.alternatives:
+            self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
         if self.topk_sample and any(
             sequence.tokens and sequence.topk_logprobs is None for sequence in response.sequences
         ):
@@ -102,33 +149,6 @@ class SampleOptions:
             shape = drawn.tokens.shape if scored is None else [scored, self.alternatives]
             _check_shape("prompt_alt_tokens.tokens", drawn.tokens, "int64", shape)
             _check_shape("prompt_alt_tokens.logprobs", drawn.logprobs, "float32", shape)
-
-
-@frozen
-class SampleResult:
-    """A result, and the sequence ids that the submission returned, if any."""
-
-    result: ResultBody
-    sequence_ids: list[str] | None
-
-    def response(
-        self, options: SampleOptions, num_samples: int, prompt_tokens: int | None
-    ) -> types.SampleResponse:
-        """The decoded response, checked against the request, with its sequence ids.
-
-        `prompt_tokens` is None if only the server can count them.
-        """
-        response = decode_result(
-            "asample", self.result, models.SampleResponse, types.SampleResponse.from_api
-        )
-        try:
-            options.check_response(response, num_samples, prompt_tokens)
-        except ValueError as error:
-            raise misfit("asample", self.result, str(error)) from None
-        if self.sequence_ids is None or len(self.sequence_ids) != len(response.sequences):
-            return response
-        response._identify_sequences(self.sequence_ids)
-        return response
 
 
 def text_length(prompt: types.ModelInput) -> int | None:

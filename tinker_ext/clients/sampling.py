@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -12,13 +13,20 @@ from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.argument_checks import check_bool, check_int
-from tinker_ext.clients.async_names import async_result
-from tinker_ext.clients.awaitable_client import AwaitableClient
-from tinker_ext.clients.holder import ClientHolder, OfficialMembers
+from tinker_ext.clients.client_base import (
+    AwaitableClient,
+    ClientHolder,
+    OfficialMembers,
+    async_result,
+)
 from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
-from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
-from tinker_ext.clients.sampler_handle import SamplerHandle
+from tinker_ext.clients.sample_request import (
+    SampleOptions,
+    SampleResult,
+    text_length,
+)
 from tinker_ext.clients.sampling_session import (
+    SamplerHandle,
     check_source,
     find_base_model,
     open_sampling_session,
@@ -131,16 +139,22 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         try:
             with tracing.operation("sample") as traced:
                 with tracing.stage(tracing.Stage.ENCODE):
-                    body = self._request(prompt, num_samples, sampling_params, options)
+                    images = self._core.protocol.images_of("asample")
+                    types.validate_prompt(prompt, images=images)
+                    if not isinstance(sampling_params, types.SamplingParams):
+                        raise _not_params(sampling_params)
+                    body = options.request(
+                        prompt, num_samples, sampling_params, self.sampling_session_id
+                    )
+                    if self._record_stability_info:
+                        body.record_stability_info = True
                 if traced.active:
                     traced.set(self._attributes(body, prompt.known_length))
                 sample = self._sample if self._limiter is None else self._sample_limited
                 sampling, tokens = sample(body, prompt_bytes(prompt)), text_length(prompt)
                 return self._core.start(
                     sampling,
-                    lambda sample: self._counted(
-                        sample.response(options, num_samples, tokens), tokens or prompt.known_length
-                    ),
+                    partial(self._response, options, num_samples, tokens, prompt),
                     cancel_unawaited=True,
                 )
         except TinkerError as error:
@@ -381,36 +395,23 @@ class SamplingClient(OfficialMembers, AwaitableClient):
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
 
-    def _counted(self, response: types.SampleResponse, prompt_tokens: int) -> types.SampleResponse:
+    def _response(
+        self,
+        options: SampleOptions,
+        num_samples: int,
+        tokens: int | None,
+        prompt: types.ModelInput,
+        sampled_result: SampleResult,
+    ) -> types.SampleResponse:
+        """Decode a result and count its tokens; `tokens` are those of a prompt without images."""
+        response = options.response(sampled_result, num_samples, tokens)
+        prompt_tokens = tokens or prompt.known_length
         sampled = 0
         for sequence in response.sequences:
             sampled += len(sequence._tokens)  # Without a conversion to a list.
         cached = response.prompt_cache_hit_tokens or 0
         self._usage.add_sample(prompt_tokens, min(cached, prompt_tokens), sampled)
         return response
-
-    def _request(
-        self,
-        prompt: types.ModelInput,
-        num_samples: int,
-        sampling_params: types.SamplingParams,
-        options: SampleOptions,
-    ) -> models.SampleRequest:
-        types.validate_prompt(prompt, images=self._core.protocol.images_of("asample"))
-        check_int(num_samples, 1, "num_samples")
-        if not isinstance(sampling_params, types.SamplingParams):
-            raise _not_params(sampling_params)
-        options.check(prompt)
-        body = models.SampleRequest(
-            prompt=prompt.to_api(),
-            sampling_params=sampling_params.to_api(),
-            num_samples=num_samples,
-            sampling_session_id=self.sampling_session_id,
-        )
-        options.apply_to(body)
-        if self._record_stability_info:
-            body.record_stability_info = True
-        return body
 
     def _attributes(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
         return tracing.sample_attributes(
@@ -429,10 +430,12 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         """Send a request and fetch its result; `size` is the approximate size of its prompt."""
         config = self._retry_config
         limit = GONE_LIMIT if config is None or config.enable_retry_logic else 1
+        traced = tracing.observed_operation.get()
         for attempt in range(1, limit + 1):
             # Every submission of one request has the same number; a new request has a new one.
             body.seq_id = await self._sequence.next_seq_id()
-            tracing.append_id(tracing.SEQ_ID, body.seq_id)
+            if traced is not None:
+                traced.append(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
             samples = self._core.limits.samples
             if not samples.take_now(1):
@@ -442,14 +445,16 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 request_id = future.request_id
                 if type(request_id) is not str:
                     request_id = read_request_id("asample", request_id)
-                tracing.append_id(tracing.REQUEST_ID, request_id)
+                if traced is not None:
+                    traced.append(tracing.REQUEST_ID, request_id)
                 try:
                     result = await self._sequence.result(request_id)
                 except GoneError:
                     if attempt == limit:
                         raise
                 else:
-                    tracing.record_usage(result)
+                    if traced is not None:
+                        tracing.record_usage(traced, result)
                     fetched = FetchedResult(result, request_id)
                     return SampleResult(fetched, or_none(future.sample_sequence_ids))
             finally:

@@ -1,14 +1,18 @@
-"""Sampling sessions: weights that a server has loaded for sampling."""
+"""Sampling sessions, which are weights that a server has loaded for sampling, and their handles."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+import attrs
+from attrs import frozen
 from tinker_api import models
 
-from tinker_ext.clients.argument_checks import check_nonempty_str
-from tinker_ext.clients.checkpoint_lookup import find_run_id
-from tinker_ext.clients.hints import check_base_model, check_path, run_id_hint
+from tinker_ext.clients.argument_checks import check_base_model, check_nonempty_str, check_path
+from tinker_ext.clients.checkpoint_lookup import find_run_id, run_id_hint
 from tinker_ext.clients.result_decoding import require_base_model
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, InvalidInputError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
@@ -76,3 +80,43 @@ def check_source(model_path: str | None, base_model: str | None) -> None:
         check_base_model(base_model, "model_path=")
     if model_path is not None:
         check_path(model_path, "model_path", "base_model=")
+
+
+@frozen(kw_only=True)
+class SamplerHandle:
+    """The server and the weights of a sampling client, for other processes. It holds no key."""
+
+    base_url: str
+    #: The file with the key of an embedded backend.
+    key_file: str | None
+    sampling_session_id: str
+    model_path: str | None = None
+    base_model: str | None = None
+    record_stability_info: bool = False
+
+    def encode(self) -> str:
+        """The handle as text."""
+        return base64.urlsafe_b64encode(json.dumps(attrs.asdict(self)).encode()).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """The handle in a text.
+
+        Raises:
+            InvalidInputError: the text is not a handle.
+        """
+        try:
+            content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text))
+            key_file = content["key_file"]
+            return cls(
+                base_url=content["base_url"],
+                key_file=None if key_file is None else str(Path(key_file)),
+                sampling_session_id=content["sampling_session_id"],
+                model_path=content.get("model_path"),
+                base_model=content.get("base_model"),
+                record_stability_info=bool(content.get("record_stability_info")),
+            )
+        except (ValueError, KeyError, TypeError):
+            raise InvalidInputError(
+                "expected the text that get_sampler_handle() returned", where="handle"
+            ) from None

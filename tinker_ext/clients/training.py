@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients import weight_requests
-from tinker_ext.clients._checkpointing import CheckpointingBase, decode_sampler_weights
-from tinker_ext.clients.async_names import async_result, async_submit
-from tinker_ext.clients.awaitable_client import resolve_client
-from tinker_ext.clients.batches import Batch, Operation
-from tinker_ext.clients.compat import check_loss_type_input, warn_of_unused_name
-from tinker_ext.clients.custom_loss.gradients import (
+from tinker_ext.clients._checkpointing import (
+    CheckpointingBase,
+    as_chunk_request,
+    build_ephemeral_save,
+    decode_sampler_weights,
+)
+from tinker_ext.clients.batches import (
+    INPUT_KEYS,
+    LOSSES,
+    Batch,
+    Operation,
+    misspelled_names,
+    warn_of_misspelled_keys,
+)
+from tinker_ext.clients.client_base import async_result, async_submit, page_url, resolve_client
+from tinker_ext.clients.custom_loss import (
     Arrays,
     CustomLoss,
     Gradients,
+    LossHandle,
     check_loss,
     forward_data,
     run_loss,
-)
-from tinker_ext.clients.custom_loss.handle import LossHandle
-from tinker_ext.clients.holder import page_url
-from tinker_ext.clients.misspelled_names import (
-    INPUT_KEYS,
-    LOSSES,
-    misspelled_names,
-    warn_of_misspelled_keys,
 )
 from tinker_ext.clients.result_decoding import ResultBody, result_decoder
 from tinker_ext.clients.retry_config import RetryConfig, check_retry_config
@@ -157,7 +160,7 @@ class TrainingClient(CheckpointingBase):
                 the future for an invalid return value of `loss_fn`.
             ConfigurationError: torch is required and not installed.
         """
-        check_loss_type_input(loss_type_input)
+        _check_loss_type_input(loss_type_input)
         if isinstance(loss_fn, LossHandle):
             self._check_handle(loss_fn, data, arrays)
             if loss_fn.loss_id is not None:
@@ -213,10 +216,10 @@ class TrainingClient(CheckpointingBase):
         """Save the weights for sampling, without a name; the future's result samples from them."""
         check_retry_config(retry_config)
         seq_id = self._core.session.next_sampling_seq_id()
-        body = weight_requests.build_ephemeral_save(self.model_id, seq_id, kind)
+        body = build_ephemeral_save(self.model_id, seq_id, kind)
         with tracing.operation("save_weights_and_get_sampling_client"):
             saved = self._requests.start(
-                [weight_requests.as_chunk_request(body)],
+                [as_chunk_request(body)],
                 decode_sampler_weights,
             )
 
@@ -251,7 +254,7 @@ class TrainingClient(CheckpointingBase):
         record the data that the loss stable_reinforce needs (both release 0.38.0). `retry_config`
         limits and retries the samples of the returned client.
         """
-        warn_of_unused_name(name)
+        _warn_of_unused_name(name)
         saved = self.save_weights_and_get_sampling_client_submit(
             retry_config, kind=kind, record_stability_info=record_stability_info
         )
@@ -265,7 +268,7 @@ class TrainingClient(CheckpointingBase):
         kind: types.SamplingClientKind = "snapshot",
     ) -> SamplingClient:
         """As `save_weights_and_get_sampling_client`, awaited."""
-        warn_of_unused_name(name)
+        _warn_of_unused_name(name)
         return await self.save_weights_and_get_sampling_client_submit(
             retry_config, kind=kind, record_stability_info=record_stability_info
         )
@@ -437,3 +440,27 @@ def _optim_step_request(
     if isinstance(params, types.AdamParams):
         return models.OptimStepRequest(model_id=model_id, adam_params=params.to_api())
     return models.OptimStepRequest(model_id=model_id, optimizer_params=params.to_api())
+
+
+def _warn_of_unused_name(name: str | None) -> None:
+    """Warn that `name` is ignored, as both releases of the official SDK do."""
+    if name is not None:
+        warnings.warn(
+            f"save_weights_and_get_sampling_client ignores the name {name!r}: its weights exist "
+            "as long as the session. Use save_weights_for_sampler to keep them under a name",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _check_loss_type_input(loss_type_input: Literal["logprobs"] | None) -> None:
+    """Reject any input of a custom loss but logprobs, as release 0.38.0 does.
+
+    Raises:
+        InvalidInputError: it is neither None nor "logprobs".
+    """
+    if loss_type_input not in (None, "logprobs"):
+        raise InvalidInputError(
+            f"expected 'logprobs', the only input of a loss, got {loss_type_input!r}",
+            where="loss_type_input",
+        )

@@ -220,7 +220,9 @@ class ClientCore:
             coroutine.close()
             raise ClientClosedError
         self._reset_after_fork()
-        traced = tracing.pending_operation()
+        traced = tracing.current_operation.get()
+        if traced is not None and traced.handed_over:
+            traced = None
         operation = None if traced is None else traced.name
         progress = new_progress(operation)
         outcome = self.loop.submit(
@@ -234,9 +236,11 @@ class ClientCore:
         outcome.position = position
         outcome.cancel_unawaited = cancel_unawaited
         outcome.throttle = self._unretrieved
+        staged = None
         if traced is not None:
-            traced.hand_over()
-        return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
+            traced.handed_over = True
+            staged = traced if traced.staged else None
+        return APIFuture(outcome, finish, work=work, progress=progress, traced=staged)
 
     def _call_done(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
         if task.cancelled():
@@ -244,7 +248,8 @@ class ClientCore:
             return
         error = task.exception()
         if error is None:
-            traced.finish()
+            if traced.active:
+                traced.finish()
         else:
             error = as_raised(error) or error
             traced.finish(error)

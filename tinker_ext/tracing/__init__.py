@@ -1,9 +1,9 @@
 """Spans, metrics, recordings and the log.
 
 `names` lists every name that may be emitted. `operations` traces the user's calls, `stages` their
-stages, and `http` their requests. `metrics` holds the instruments. `recording` writes spans to a
-file without an SDK; `trace_report` reads such a file. Needs only `opentelemetry-api`, and imports
-nothing of this package except the version, `redaction` and `private_files`.
+stages and requests. `metrics` holds the instruments. `spans` starts spans, and writes them to a
+recording without an SDK; `trace_report` reads such a file. Needs only `opentelemetry-api`, and
+imports nothing of this package except the version, `redaction` and `private_files`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinker_ext.tracing import names
-from tinker_ext.tracing.gen_ai import model_attributes, record_usage, sample_attributes
-from tinker_ext.tracing.http import attempt, trace_headers
 from tinker_ext.tracing.logs import log, log_request_id, use_level
 from tinker_ext.tracing.metrics import watch_heartbeat
 from tinker_ext.tracing.names import (
@@ -30,15 +28,23 @@ from tinker_ext.tracing.names import (
 )
 from tinker_ext.tracing.operations import (
     Operation,
-    annotate_detailed,
-    append_id,
+    current_operation,
+    detail_bucket,
+    model_attributes,
     observed_operation,
     operation,
-    pending_operation,
+    record_usage,
+    sample_attributes,
 )
-from tinker_ext.tracing.recording import record_to, recorder, stop_recording
-from tinker_ext.tracing.spans import loading_tokenizer, step
+from tinker_ext.tracing.spans import (
+    loading_tokenizer,
+    record_to,
+    recorder,
+    step,
+    stop_recording,
+)
 from tinker_ext.tracing.stages import (
+    attempt,
     decoding,
     fetching,
     gave_up,
@@ -47,9 +53,9 @@ from tinker_ext.tracing.stages import (
     retrying,
     stage,
     submitting,
+    trace_headers,
     waiting,
 )
-from tinker_ext.tracing.token_bucket import detail_bucket
 
 __all__ = [
     "CHUNK_COUNT",
@@ -64,9 +70,8 @@ __all__ = [
     "Attributes",
     "Operation",
     "Stage",
-    "annotate_detailed",
-    "append_id",
     "attempt",
+    "current_operation",
     "decoding",
     "fetching",
     "gave_up",
@@ -78,7 +83,6 @@ __all__ = [
     "observed_operation",
     "on_server",
     "operation",
-    "pending_operation",
     "polled",
     "record_to",
     "record_usage",

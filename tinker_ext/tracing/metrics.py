@@ -118,11 +118,6 @@ def watch_heartbeat(session: HasHeartbeat) -> None:
     _heartbeats.add(session)
 
 
-def enabled() -> bool:
-    """Return True if the program has a meter provider; values are only computed then."""
-    return not type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics")
-
-
 def operation_ended(
     name: str, seconds: float, attributes: Mapping[str, Any], error: BaseException | None
 ) -> None:

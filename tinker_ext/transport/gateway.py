@@ -199,16 +199,16 @@ class Gateway:
         content: bytes | None,
     ) -> Response:
         prepared = self._prepare(request, key, built)
-        attempt = tracing.attempt(
-            request.operation.name, built["method"].upper(), built["url"], prepared.url
-        )
         request.sent = True
-        if attempt is None:
+        traced = tracing.observed_operation.get()
+        if traced is None:
             wire_request = self._build(request, prepared, built, content)
             if request.operation.follows_redirect:
                 return await self._follow(request, wire_request, prepared)
             return await self._exchange(request, wire_request, prepared)
-        with attempt:
+        with tracing.attempt(
+            traced, request.operation.name, built["method"].upper(), built["url"], prepared.url
+        ) as attempt:
             wire_request = self._build(request, prepared, built, content)
             attempt.sending(0 if content is None else len(content))
             response = await self._follow(request, wire_request, prepared)
@@ -309,11 +309,10 @@ class Gateway:
                 try:
                     fields = header_fields(response.headers)
                     reading = read_body_bytes(response, self._max_bytes, self._reserve, fields)
-                    fetching = tracing.fetching(operation.name, response.status_code)
-                    if fetching is None:
+                    if tracing.observed_operation.get() is None:
                         content = await reading
                     else:
-                        with fetching:
+                        with tracing.fetching(operation.name, response.status_code):
                             content = await reading
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's

@@ -370,7 +370,7 @@ class PollRequest(Request[Any]):
     def parse(self, response: Response) -> Any:
         if response.content_type.startswith(PROTOBUF):
             return ProtobufResult(self._result_of, response.content)
-        if tracing.observed_operation() is None:
+        if tracing.observed_operation.get() is None:
             return response.json_or_text()
         with tracing.stage(tracing.Stage.DECODE):
             return response.json_or_text()

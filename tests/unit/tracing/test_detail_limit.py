@@ -11,7 +11,7 @@ import pytest
 from tests.builders import PARAMS, PROMPT
 from tests.unit.tracing.sdk import Sdk, attributes_of
 from tinker_ext.testing import FakeServer, Reply, make_client
-from tinker_ext.tracing import stop_recording, token_bucket
+from tinker_ext.tracing import operations, stop_recording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _empty_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     """No operation is traced in detail."""
-    monkeypatch.setattr(token_bucket.detail_bucket, "_tokens", 0.0)
-    monkeypatch.setattr(token_bucket.detail_bucket, "_per_second", 0.0)
+    monkeypatch.setattr(operations.detail_bucket, "_tokens", 0.0)
+    monkeypatch.setattr(operations.detail_bucket, "_per_second", 0.0)
     monkeypatch.setenv("TINKER_EXT_TRACE_DETAIL", "0")
 
 
 def test_token_bucket_allows_burst_then_refills_at_rate() -> None:
-    bucket = token_bucket.TokenBucket(capacity=3, per_second=2)
+    bucket = operations.TokenBucket(capacity=3, per_second=2)
     assert [bucket.take(1e9) for _ in range(4)] == [True, True, True, False]
     assert [bucket.take(1e9 + 0.5), bucket.take(1e9 + 0.5)] == [True, False]
     assert not bucket.take(1e9 + 0.9)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinker_ext.tracing.recording import Recorder
+from tinker_ext.tracing.spans import Recorder
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])

@@ -23,10 +23,21 @@ from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
-from tinker_ext.clients.creation import ResumeSpec
-from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
-from tinker_ext.clients.downloads.lock import locked
-from tinker_ext.clients.downloads.partial_file import PART, PartialFile
+from tinker_ext.clients.creation import (
+    CLEANUP_TIMEOUT,
+    HASTY_CLEANUP_TIMEOUT,
+    ResumeSpec,
+    resume_from_state,
+    unload_unused,
+)
+from tinker_ext.clients.downloads.partial_file import (
+    PART,
+    PartialFile,
+    UnsafeNameError,
+    disk_errors,
+    locked,
+    safe_parts,
+)
 from tinker_ext.clients.downloads.transfer import (
     OPERATION,
     ProgressCallbackError,
@@ -38,12 +49,6 @@ from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
 from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archive_url
 from tinker_ext.clients.result_decoding import response_decoder
-from tinker_ext.clients.resume import (
-    CLEANUP_TIMEOUT,
-    HASTY_CLEANUP_TIMEOUT,
-    resume_from_state,
-    unload_unused,
-)
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES

@@ -1,20 +1,24 @@
-"""A file that is being downloaded: NAME.part, which a later download can resume."""
+"""A file that is being downloaded: NAME.part, which a later download can resume; its lock, against
+other downloads, also in other processes; safe file names, and errors of the disk."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
-from pathlib import Path
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from attrs import evolve
 
-from tinker_ext.clients.downloads.disk import disk_errors, disk_full
+from tinker_ext.clients.downloads.transfer import on_thread
 from tinker_ext.errors import DownloadError
-from tinker_ext.private_files import make_private_folders, private_opener
+from tinker_ext.private_files import lock_descriptor, make_private_folders, private_opener
 from tinker_ext.transport.ranges import Content, is_sendable
 
 #: Suffixes of the bytes received so far, and of the description of their version.
@@ -173,3 +177,105 @@ class PartialFile:
                 os.fsync(file.fileno())
             self.part.replace(self.target)
             self._description.unlink(missing_ok=True)
+
+
+#: `errno` of a full disk, and of an exhausted quota.
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+class UnsafeNameError(ValueError):
+    """A name leads out of its folder."""
+
+
+def safe_parts(name: str) -> tuple[str, ...]:
+    """The segments of a relative path, on any system.
+
+    Raises:
+        UnsafeNameError: it is empty or absolute, or contains ``..``, a drive or a NUL character.
+    """
+    path, windows = PurePosixPath(name), PureWindowsPath(name)
+    outside = ".." in (*path.parts, *windows.parts)
+    if path.is_absolute() or windows.drive or windows.root or outside or "\0" in name:
+        raise UnsafeNameError(f"{name!r} is outside the target folder")
+    return path.parts
+
+
+@contextmanager
+def disk_errors(path: Path, progress: str = "") -> Iterator[None]:
+    """Turn an OSError into a DownloadError about `path`; `progress` names the bytes kept."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise disk_full(path, f"{reason}; {progress}" if progress else reason) from None
+        raise DownloadError(f"{path}: {reason}", path=str(path)) from None
+
+
+def disk_full(path: Path, details: str) -> DownloadError:
+    """The error of a disk without space for `path`."""
+    return DownloadError(
+        f"disk full: {path} can't be written ({details}); free some space and download again",
+        path=str(path),
+    )
+
+
+#: Suffix of the lock file. One that a killed process left behind is not locked.
+LOCK = ".part.lock"
+
+
+@asynccontextmanager
+async def locked(target: Path) -> AsyncIterator[None]:
+    """Hold the lock on `target` within the context.
+
+    Raises:
+        DownloadError: another download holds it, or the lock file can't be created.
+    """
+    lock = _Lock(target)
+    try:
+        await on_thread(_Lock.acquire, lock)
+        yield
+    finally:
+        lock.release()
+
+
+class _Lock:
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._path = target.with_name(target.name + LOCK)
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        with disk_errors(self._path):
+            make_private_folders(self._path.parent)
+            while self._descriptor is None:
+                descriptor = private_opener(str(self._path), os.O_RDWR | os.O_CREAT)
+                try:
+                    lock_descriptor(descriptor)
+                    if self._is_current(descriptor):
+                        self._descriptor = descriptor
+                except (BlockingIOError, PermissionError):
+                    raise DownloadError(
+                        f"another download writes to {self._target}", path=str(self._target)
+                    ) from None
+                finally:
+                    if self._descriptor is None:
+                        os.close(descriptor)
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the path still is the open file: its last owner may have deleted it."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.lstat())
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        if sys.platform == "win32":  # It can't delete an open file.
+            os.close(descriptor)
+        with suppress(OSError):
+            self._path.unlink()
+        if sys.platform != "win32":
+            os.close(descriptor)

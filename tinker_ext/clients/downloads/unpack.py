@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from attrs import define
 
-from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
+from tinker_ext.clients.downloads.partial_file import UnsafeNameError, disk_errors, safe_parts
 from tinker_ext.errors import DownloadError
 from tinker_ext.private_files import make_private_folders, private_opener
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, Unpack
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
-from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
+from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path, run_id_hint
+from tinker_ext.clients.client_base import OfficialMembers
 from tinker_ext.clients.embedded import new_core
-from tinker_ext.clients.hints import run_id_hint
-from tinker_ext.clients.holder import OfficialMembers
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import hide_values
 from tinker_ext.errors import InvalidInputError

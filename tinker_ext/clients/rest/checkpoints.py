@@ -11,16 +11,15 @@ from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import types
-from tinker_ext.clients.argument_checks import check_bool
-from tinker_ext.clients.async_names import async_result
+from tinker_ext.clients.argument_checks import check_bool, validate_ttl
 from tinker_ext.clients.checkpoint_lookup import parse_path
+from tinker_ext.clients.client_base import async_result
 from tinker_ext.clients.rest._rest_base import (
     RestClientBase,
     check_page,
     require_id,
 )
 from tinker_ext.clients.result_decoding import response_decoder
-from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport import operations
 from tinker_ext.types import ParsedCheckpointTinkerPath

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients.async_names import async_result
+from tinker_ext.clients.client_base import async_result
 from tinker_ext.clients.rest._rest_base import (
     AccessScope,
     RestClientBase,

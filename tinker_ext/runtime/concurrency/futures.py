@@ -272,12 +272,12 @@ class APIFuture(Future[T]):
 
     def _waited(self) -> AbstractContextManager[None]:
         """Counts a waiter while the block runs."""
-        waiting = tracing.waiting(self._traced)
-        return self._outcome.awaited() if waiting is None else self._traced_wait(waiting)
+        traced = self._traced
+        return self._outcome.awaited() if traced is None else self._traced_wait(traced)
 
     @contextmanager
-    def _traced_wait(self, waiting: AbstractContextManager[Any]) -> Iterator[None]:
-        with waiting, self._outcome.awaited():
+    def _traced_wait(self, traced: tracing.Operation) -> Iterator[None]:
+        with tracing.waiting(traced), self._outcome.awaited():
             yield
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
@@ -318,11 +318,10 @@ class APIFuture(Future[T]):
                 self._error = None
                 try:
                     received = self._outcome.result()
-                    decoding = tracing.decoding(self._traced)
-                    if decoding is None:
+                    if self._traced is None:
                         self._value = finish(received)
                     else:
-                        with decoding:
+                        with tracing.decoding(self._traced):
                             self._value = finish(received)
                 except BaseException as error:
                     if isinstance(error, TinkerError):

@@ -125,6 +125,7 @@ class Connection:
         gateway = self._gateway or await self.gateway()
         key = request.idempotency_key = request.idempotency_key or new_idempotency_key()
         adapter = Adapter(self, operation)
+        traced = tracing.observed_operation.get()
         sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
@@ -136,7 +137,8 @@ class Connection:
                 self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
             sent, has_responded = True, self._negotiator.has_responded
             protocol = adapter.next_protocol()
-            tracing.annotate_detailed({tracing.DIALECT: protocol.release})
+            if traced is not None and traced.detailed:  # The other operations have equal values.
+                traced.set({tracing.DIALECT: protocol.release})
             try:
                 value = await gateway.send(request, protocol)
             except APIStatusError:
@@ -155,13 +157,12 @@ class Connection:
 
         while True:
             try:
-                submitting = tracing.submitting(session_id, key)
                 logged = tracing.log_request_id.set(key)
                 try:
-                    if submitting is None:
+                    if traced is None:
                         value = await self.retrier.run(attempt, operation=operation, policy=policy)
                     else:
-                        with submitting:
+                        with tracing.submitting(traced, session_id, key):
                             value = await self.retrier.run(
                                 attempt, operation=operation, policy=policy
                             )

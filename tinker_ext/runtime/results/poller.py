@@ -136,11 +136,11 @@ class FuturePoller:
         logged = tracing.log_request_id.set(request_id)
         try:
             with limit:  # Also ends a poll that hangs or trickles.
-                on_server = tracing.on_server(request_id)
-                if on_server is None:
+                traced = tracing.observed_operation.get()
+                if traced is None:
                     body = await self._poll_until_done(request_id, operation, held, source)
                 else:
-                    with on_server:
+                    with tracing.on_server(traced, request_id):
                         body = await self._poll_until_done(request_id, operation, held, source)
         except TimeoutError:
             if not limit.expired:

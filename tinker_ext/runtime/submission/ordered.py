@@ -265,14 +265,17 @@ class OrderedRequests:
         )
 
     async def _send(self, chunk: ChunkRequest, accepted: list[str], seq_id: int) -> str:
-        tracing.append_id(tracing.SEQ_ID, seq_id)
+        traced = tracing.observed_operation.get()
+        if traced is not None:
+            traced.append(tracing.SEQ_ID, seq_id)
         with naming_datums(chunk.datums):
             chunk.request.number(seq_id)
             future = await self._core.call(chunk.request)
         request_id = future.request_id
         if type(request_id) is not str:
             request_id = read_request_id(chunk.request.operation.name, request_id)
-        tracing.append_id(tracing.REQUEST_ID, request_id)
+        if traced is not None:
+            traced.append(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id
 

@@ -35,6 +35,7 @@ async def submit(core: ClientCore, request: Request[models.UntypedAPIFuture]) ->
     request_id = future.request_id
     if type(request_id) is not str:
         request_id = read_request_id(request.operation.name, request_id)
-    tracing.append_id(tracing.REQUEST_ID, request_id)
+    if (traced := tracing.observed_operation.get()) is not None:
+        traced.append(tracing.REQUEST_ID, request_id)
     body = await core.poller.wait(request_id, operation=request.operation.name)
     return FetchedResult(body, request_id)

@@ -1,1 +1,0 @@
-"""Custom losses: gradients computed here, or a traced loss that the server runs."""
