@@ -14,8 +14,16 @@ from typing import Any
 from attrs import asdict, frozen
 
 from tinker_ext.testing.conformance import scenarios
-from tinker_ext.testing.conformance.play import KEY, SCENARIOS, Grade, Play, Scenario, Verdict
-from tinker_ext.testing.conformance.process import Driver, DriverError
+from tinker_ext.testing.conformance.play import (
+    KEY,
+    SCENARIOS,
+    Driver,
+    DriverError,
+    Grade,
+    Play,
+    Scenario,
+    Verdict,
+)
 from tinker_ext.testing.conformance.rules import RULES, Level
 from tinker_ext.testing.conformance.server import PROTOCOLS, ScenarioServer
 
