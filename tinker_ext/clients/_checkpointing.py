@@ -26,7 +26,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest, OrderedRequests
 from tinker_ext.runtime.submission.sequence import FIRST
 from tinker_ext.transport import operations
-from tinker_ext.transport.request import Request
+from tinker_ext.transport.operations import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.unset import or_unset
 

@@ -19,8 +19,7 @@ from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.concurrency.futures import user_stacklevel
 from tinker_ext.runtime.submission.ordered import ChunkRequest, naming_datums
-from tinker_ext.transport.operations import TrainingRequest
-from tinker_ext.transport.training_data import TrainingData
+from tinker_ext.transport.training_data import TrainingData, TrainingRequest
 from tinker_ext.types.inputs.datum import DTYPE_BY_KEY
 from tinker_ext.types.inputs.params import LossFnType
 

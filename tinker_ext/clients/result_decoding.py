@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeVar, cast
 from tinker_api import models
 
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.transport.results import FetchedResult, ProtobufResult
+from tinker_ext.transport.response import FetchedResult, ProtobufResult
 from tinker_ext.types.structuring import InvalidFieldError
 
 ResultBody = FetchedResult

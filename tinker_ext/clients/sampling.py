@@ -36,7 +36,7 @@ from tinker_ext.runtime.core import ClientCore, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
-from tinker_ext.transport.results import FetchedResult
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.types.unset import or_none
 from tinker_ext.usage import Usage, UsageCounter
 

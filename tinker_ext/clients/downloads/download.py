@@ -59,7 +59,7 @@ from tinker_ext.clients.rest.checkpoints import (
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
-from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.protocol.error_responses import MISSING_STATUSES
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.tracing import log

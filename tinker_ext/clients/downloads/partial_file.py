@@ -19,7 +19,7 @@ from attrs import evolve
 from tinker_ext.clients.downloads.transfer import on_thread
 from tinker_ext.errors import DownloadError
 from tinker_ext.private_files import lock_descriptor, make_private_folders, private_opener
-from tinker_ext.transport.ranges import Content, is_sendable
+from tinker_ext.transport.storage import Content, is_sendable
 
 #: Suffixes of the bytes received so far, and of the description of their version.
 PART, DESCRIPTION = ".part", ".part.json"

@@ -19,14 +19,15 @@ from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.runtime.retry.pause import Pause
 from tinker_ext.runtime.retry.retrying import Retrier
 from tinker_ext.tracing import log
-from tinker_ext.transport.ranges import (
+from tinker_ext.transport.storage import (
     REJECTED_URL_STATUSES,
     UNSATISFIABLE,
+    Storage,
+    StorageResponse,
     content_of,
     is_expiring,
     range_headers,
 )
-from tinker_ext.transport.storage import Storage, StorageResponse
 from tinker_ext.types.responses.downloads import DownloadProgress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tinker_ext.config.client_config import AllSettings
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.transport.request import Request
+from tinker_ext.transport.operations import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.responses.checkpoints import ParsedCheckpointTinkerPath
 

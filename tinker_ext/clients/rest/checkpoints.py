@@ -20,7 +20,7 @@ from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.transport import operations
-from tinker_ext.transport.request import Operation
+from tinker_ext.transport.operations import Operation
 from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_default, or_unset
 

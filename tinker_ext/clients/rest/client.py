@@ -27,6 +27,7 @@ from tinker_ext.rules.token_validity import read_claims
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
+from tinker_ext.transport.auth import exchange_key, read_token
 from tinker_ext.types.unset import or_none, or_unset
 
 AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
@@ -276,8 +277,8 @@ class RestClient(CheckpointCalls, AdminCalls):
         key = await connection.keys.current()
         claims = {} if key is None else read_claims(key.reveal())
         if "sub" not in claims:  # It is an API key, which has no claims.
-            request = operations.create_auth_token()
-            token = operations.read_token(request, await self._core.call(request))
+            request = exchange_key()
+            token = read_token(request, await self._core.call(request))
             claims = read_claims(token.reveal())
         if not {"sub", "org_id"} <= claims.keys():
             raise APIResponseValidationError(
