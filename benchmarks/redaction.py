@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body
 from tinker_ext.redaction.secret import Secret
-from tinker_ext.transport.echo_redaction import redact_bytes, redactable
+from tinker_ext.transport.response import redact_bytes, redactable
 
 # The usual secrets of one client: a key, its token, and a secret header.
 SECRETS = [Secret("tml-" + "k" * 40), Secret("eyJ" + "t" * 800), Secret("Bearer " + "h" * 40)]

@@ -19,8 +19,8 @@ import httpx
 
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import HTTP_TRANSPORTS
-from tinker_ext.transport.body_limits import read_body_bytes
-from tinker_ext.transport.build import build_transport
+from tinker_ext.transport.connections import build_transport
+from tinker_ext.transport.response import read_body_bytes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

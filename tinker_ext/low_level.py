@@ -43,7 +43,8 @@ from tinker_ext.rules.polling import (
     should_poll_again,
 )
 from tinker_ext.rules.retry import retry_after_seconds
-from tinker_ext.transport.encoding import encode, read_body
+from tinker_ext.transport.gateway import encode
+from tinker_ext.transport.response import read_body
 
 if TYPE_CHECKING:
     import httpx

@@ -201,7 +201,7 @@ def _rejection(status: int, body: Any) -> Callable[..., Any]:
 
 
 def test_protobuf_sample_is_decoded() -> None:
-    from tinker_ext.transport.results import ProtobufResult
+    from tinker_ext.transport.response import ProtobufResult
 
     message = _sample()
     message.topk_prompt_logprobs.k = 2
@@ -224,7 +224,7 @@ def test_protobuf_sample_is_decoded() -> None:
 
 
 def test_protobuf_sample_fields_of_later_releases_are_decoded() -> None:
-    from tinker_ext.transport.results import ProtobufResult
+    from tinker_ext.transport.response import ProtobufResult
 
     message = _sample()
     message.prompt_cache_hit_tokens = 7
@@ -298,7 +298,7 @@ def test_images_of_training_data_are_sent_in_both_protocols() -> None:
 
 
 def test_image_pointer_can_not_be_encoded_as_protobuf() -> None:
-    from tinker_ext.transport.protobuf_encoding import encode_data
+    from tinker_ext.transport.protobuf import encode_data
 
     pointer = tinker.ImageAssetPointerChunk(format="png", location="x", height=1, width=1, tokens=1)
     datum = tinker.Datum(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import tinker_ext as tinker
 from tests.builders import DATUM, PARAMS, PROMPT
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
-from tinker_ext.transport.encoding import decode
+from tinker_ext.transport.json_decoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

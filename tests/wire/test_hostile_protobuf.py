@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
-from tinker_ext.transport.results import ProtobufResult
+from tinker_ext.transport.response import ProtobufResult
 
 INTS = st.sampled_from([0, 1, 2, 3, 4, 8, 2**31 - 1, 2**40, 2**62, -1, -8, -(2**62)])
 OFFSETS = st.lists(INTS, max_size=5).map(lambda some: np.array(some, "<i8").tobytes())

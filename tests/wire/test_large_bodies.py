@@ -17,12 +17,11 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.concurrency.budget import Budget
 from tinker_ext.runtime.connection.client_limits import ClientLimits
 from tinker_ext.testing import FaultServer, Received, Reply, make_client
-from tinker_ext.transport import request as responses
-from tinker_ext.transport.body_limits import UNRESERVED
-from tinker_ext.transport.build import build_gateway
-from tinker_ext.transport.encoding import LARGE
+from tinker_ext.transport import response as responses
+from tinker_ext.transport.connections import build_gateway
 from tinker_ext.transport.gateway import MAX_ERROR_BYTES
-from tinker_ext.transport.sliced_json import decode_in_slices
+from tinker_ext.transport.json_decoding import decode_in_slices
+from tinker_ext.transport.response import LARGE, UNRESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

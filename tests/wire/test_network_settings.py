@@ -17,7 +17,7 @@ import tinker_ext as tinker
 from tests.wire.raw_server import Peer, RawServer, authority
 from tests.wire.transports import Polite, client_of
 from tinker_ext.testing import make_client
-from tinker_ext.transport import tls
+from tinker_ext.transport import connections
 from tinker_ext.transport.network_faults import explain
 
 if TYPE_CHECKING:
@@ -284,8 +284,10 @@ def test_system_store_is_found_if_openssl_knows_none(
     certificate = tmp_path / "system.pem"
     authority().cert_pem.write_to_path(certificate)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
-    monkeypatch.setattr(tls, "_SYSTEM_FILES", (str(tmp_path / "none.pem"), str(certificate)))
-    assert tls._system_context().cert_store_stats()["x509_ca"] == 1
+    monkeypatch.setattr(
+        connections, "_SYSTEM_FILES", (str(tmp_path / "none.pem"), str(certificate))
+    )
+    assert connections._system_context().cert_store_stats()["x509_ca"] == 1
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
@@ -293,7 +295,7 @@ def test_system_store_is_used_through_truststore(
     monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    assert isinstance(tls._system_context(), truststore.SSLContext)
+    assert isinstance(connections._system_context(), truststore.SSLContext)
 
 
 async def test_https_proxy_is_verified_with_the_same_certificates(

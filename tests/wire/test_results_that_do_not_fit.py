@@ -12,7 +12,7 @@ import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT, datum
 from tinker_ext import types
 from tinker_ext.testing import FakeServer, Reply
-from tinker_ext.transport.results import ProtobufResult
+from tinker_ext.transport.response import ProtobufResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable

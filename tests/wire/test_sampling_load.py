@@ -12,7 +12,7 @@ import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT, announce
 from tests.wire.counting import Counting
 from tinker_ext.testing import FakeServer, FaultServer, Received, Reply, make_client
-from tinker_ext.transport.pool import ShardedTransport
+from tinker_ext.transport.connections import ShardedTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -12,7 +12,7 @@ from tinker_api.proto import tinker_public_pb2 as pb
 import tinker_ext as tinker
 from tests.builders import announce
 from tinker_ext.testing import FakeServer, Reply, make_client
-from tinker_ext.transport.protobuf_encoding import encode_data
+from tinker_ext.transport.protobuf import encode_data
 from tinker_ext.types import TensorData
 
 if TYPE_CHECKING:

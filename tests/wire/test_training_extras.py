@@ -13,7 +13,7 @@ from tinker_api.proto import tinker_public_pb2 as pb
 import tinker_ext as tinker
 from tests.builders import datum
 from tinker_ext import types
-from tinker_ext.transport.protobuf_encoding import encode_data
+from tinker_ext.transport.protobuf import encode_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.config import ClientConfig
-from tinker_ext.transport.build import build_gateway
-from tinker_ext.transport.request import Operation, Request, Response
+from tinker_ext.transport.connections import build_gateway
+from tinker_ext.transport.operations import Operation, Request
+from tinker_ext.transport.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +50,10 @@ class Probe:
         endpoint: Any = SimpleNamespace(
             __name__="api.probe", build_request=build_request, parse_response=None
         )
-        return await self.gateway.exchange(Request(Operation(endpoint, **options)))
+        operation: Operation[[], Response] = Operation(endpoint, **options).parsed_by(
+            lambda response: response
+        )
+        return await self.gateway.send(Request(operation))
 
 
 @asynccontextmanager

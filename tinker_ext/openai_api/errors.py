@@ -7,8 +7,7 @@ from typing import Any
 from attrs import define, field
 
 from tinker_ext import errors
-from tinker_ext.protocol.error_shapes import no_such_operation
-from tinker_ext.protocol.hints import restriction
+from tinker_ext.protocol.error_responses import no_such_operation, restriction
 
 #: The `type` of an error by its status code; other codes have the type of their hundred.
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

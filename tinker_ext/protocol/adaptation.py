@@ -49,7 +49,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from tinker_ext.protocol.error_shapes import (
+from tinker_ext.protocol.error_responses import (
     has_no_message,
     is_unreadable_body,
     missing_fields,

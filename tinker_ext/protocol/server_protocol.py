@@ -1,7 +1,7 @@
 """Which requests a server accepts: read from its `client/config`, then learned from its responses.
 
 The format of requests differs between releases. `client/config`, which servers since 0.24.1 have,
-identifies the release by its flags (`protocol.flags`). A server without it is taken for 0.4.1:
+identifies the release by its flags (`Flags`). A server without it is taken for 0.4.1:
 
 =================================  =======  ==========  ==========  ==========  ============
 part of a request                  0.4.1    0.24.1      0.25.0      0.32.0      0.38.0
@@ -22,21 +22,46 @@ CSR matrices                       no       yes         yes         yes         
 flag of `client/config` decides; "tokens" is the number of tokens the image is expected to take.
 
 Responses correct this, as `protocol.adaptation` describes.
+
+Flags have the names of the wire; the defaults are what release 0.38.0 assumes if a server omits a
+flag. A flag of an unexpected type counts as omitted, and an unknown flag is ignored. Each release
+added some, so they also identify the release. This is a lower bound: a server may send fewer flags
+than its release defines.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+import attrs
 from attrs import evolve, frozen
 
-from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least, release_of
 from tinker_ext.types.inputs.images import ImageForm
 
 Form = Literal["json", "protobuf"]
 
+#: The releases whose requests differ, oldest first: those kept in `openapi/releases`.
+RELEASES = ("0.4.1", "0.24.1", "0.25.0", "0.32.0", "0.38.0")
+
+# Flags that each release added to `client/config`, newest first
+# (types/client_config_response.py of the releases kept).
+_ADDED_FLAGS = (
+    ("0.38.0", frozenset({"custom_loss_server_side"})),
+    ("0.32.0", frozenset({"sample_use_retrieve_futures", "sample_join_sampling_session"})),
+    (
+        "0.25.0",
+        frozenset(
+            {
+                "fwdbwd_max_chunk_len",
+                "fwdbwd_max_chunk_bytes_count",
+                "fwdbwd_dispatch_bytes_semaphore_size",
+            }
+        ),
+    ),
+)
 #: The operations that carry training data, which has two forms.
 TRAINING = frozenset({"forward", "forward_backward"})
 #: The fields of the indices of CSR matrices.
@@ -48,7 +73,6 @@ VERSIONED_FIELDS = {
     "retrieve_futures": {"retrieved_request_ids": "0.38.0"},
     "send_telemetry": {"process_uuid": "0.24.1"},
 }
-_ASSUMED = DynamicFlags()
 _DEFAULTS: tuple[object, ...] = (None, False, 0, "", [], {})
 # Fields that may be dropped regardless of value without changing what the user asked for.
 _DROPPABLE = frozenset({"type", *(name for names in VERSIONED_FIELDS.values() for name in names)})
@@ -63,12 +87,90 @@ _RENAMED = {
 }
 
 
+class _FlagSet:
+    """Flags that can be read from a response body."""
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Returns the flags of a response body; missing and invalid flags have their defaults."""
+        fields = attrs.fields_dict(cls)  # type: ignore[arg-type]  # the subclasses are attrs classes
+        flags = {
+            name: value
+            for name, value in body.items()
+            if name in fields and _is_valid(fields[name], value)
+        }
+        return cls(**flags)
+
+
+def _is_valid(field: attrs.Attribute[Any], value: object) -> bool:
+    default = field.default
+    return type(value) is type(default) and not (isinstance(value, int) and value < 0)
+
+
+@frozen(kw_only=True)
+class Flags(_FlagSet):
+    """The flags of `client/config`. Sizes in bytes, durations in seconds."""
+
+    pjwt_auth_enabled: bool = False
+    credential_default_source: str = "api_key"
+
+    parallel_fwdbwd_chunks: bool = True
+    proto_compress_fwdbwd: bool = False
+    fwdbwd_max_chunk_len: int = 1024
+    fwdbwd_max_chunk_bytes_count: int = 5_000_000
+    fwdbwd_dispatch_bytes_semaphore_size: int = 50_000_000
+    #: Sent by releases that accept both JSON and protobuf (0.24.1).
+    proto_write_fwdbwd: bool = False
+    fwd_via_fwdbwd: bool = False
+    #: Sent by releases in which `load_weights` may create the model (0.24.1 to 0.32.0).
+    create_model_via_load_weights: bool = False
+
+    sample_dispatch_bytes_semaphore_size: int = 10 * 1024 * 1024
+    inflight_response_bytes_semaphore_size: int = 50 * 1024 * 1024
+    sample_max_concurrent_requests: int = 2000
+    sample_no_retries: bool = False
+    sample_use_retrieve_futures: bool = False
+    sample_join_sampling_session: bool = False
+    billing_exception_max_pause_duration_sec: int = 3600
+    custom_loss_server_side: bool = False
+
+
+@frozen(kw_only=True)
+class DynamicFlags(_FlagSet):
+    """The flags of `client/dynamic_config`, to be refreshed after `refresh_interval_sec`."""
+
+    refresh_interval_sec: int = 300
+    sample_cancel_enabled: bool = False
+    sample_cancel_max_batch_size: int = 64
+
+    @property
+    def refresh_seconds(self) -> float:
+        """Seconds until the next refresh, at least 10 (0.38.0)."""
+        return max(10.0, float(self.refresh_interval_sec))
+
+
+def release_of(config: Mapping[str, Any]) -> str:
+    """Returns the newest of `RELEASES` whose flags `client/config` contains."""
+    for release, names in _ADDED_FLAGS:
+        if not names.isdisjoint(config):
+            return release
+    return "0.24.1"  # The oldest release with `client/config`.
+
+
+def at_least(release: str, other: str) -> bool:
+    """Whether `release` is `other` or a later one; both must be in `RELEASES`."""
+    return RELEASES.index(release) >= RELEASES.index(other)
+
+
+_ASSUMED = DynamicFlags()
+
+
 @frozen(kw_only=True)
 class ServerProtocol:
     """Which requests a server is known to accept; by default those of release 0.4.1.
 
     Attributes:
-        release: the newest of `flags.RELEASES` whose requests the server is known to accept.
+        release: the newest of `RELEASES` whose requests the server is known to accept.
         flags: the flags of its `client/config`; None if it has none.
         dynamic: the flags of its `client/dynamic_config`, or the defaults of 0.38.0.
         training_body: the form of the training data of `forward_backward`.
@@ -97,7 +199,7 @@ class ServerProtocol:
     missing_operations: frozenset[str] = frozenset()
     loads_into_new_model: bool = False
 
-    @property
+    @cached_property
     def protobuf_results(self) -> bool:
         """Whether results may be requested as protobuf; a server that reads it also writes it."""
         by_flag = self.forward == "flag" and "forward" in self.accepted
@@ -140,7 +242,7 @@ class ServerProtocol:
 
     def sparse_in(self, operation: str) -> bool:
         """Whether an operation's JSON may contain CSR matrices; protobuf always may."""
-        rejected = self.rejected_fields_of(operation)
+        rejected = fields_of(operation, self.rejected_fields)
         return at_least(self.release, "0.24.1") and rejected.isdisjoint(CSR_INDICES)
 
     def sends(self, operation: str, name: str) -> bool:

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from tinker_ext.rules.retry import RetryPolicy
     from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
     from tinker_ext.runtime.concurrency.task_future import TaskFuture
-    from tinker_ext.transport.request import Request
+    from tinker_ext.transport.operations import Request
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import httpx
+import orjson
 from attrs import frozen
 from tinker_api.errors import UnexpectedStatus
 
@@ -24,26 +26,30 @@ from tinker_ext.errors import (
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
+    InvalidInputError,
     status_error,
 )
-from tinker_ext.protocol.server_protocol import BASELINE, drop_default_fields
+from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol, drop_default_fields
 from tinker_ext.redaction.redactor import READ_TEXT, REQUEST_ID, kept_headers, redact, shorten
+from tinker_ext.redaction.secret import Secret, remembered
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
 from tinker_ext.timeouts import TimeLimit, TimeLimited, time_limit
-from tinker_ext.transport.body_limits import BodyError, header_fields, read_body_bytes
-from tinker_ext.transport.echo_redaction import redact_bytes, redactable
-from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
+from tinker_ext.transport.auth import ApiKeyAuth
 from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
-from tinker_ext.transport.request import BytesBody, Operation, Request, Response, url_secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.redaction.secret import Secret
-    from tinker_ext.transport.auth import ApiKeyAuth
-    from tinker_ext.transport.body_limits import Reserve
+from tinker_ext.transport.operations import Operation, Request
+from tinker_ext.transport.response import (
+    LARGE,
+    BodyError,
+    MalformedBodyError,
+    Reserve,
+    Response,
+    header_fields,
+    read_body,
+    read_body_bytes,
+    redact_bytes,
+    redactable,
+)
 
 T = TypeVar("T")
 
@@ -67,6 +73,8 @@ _MAX_NOTES = 100
 # Operations with their URLs whose headers are kept; ours. URLs that contain ids would accumulate.
 _MAX_PREPARED = 256
 _NO_HEADERS: Mapping[str, str] = {}
+# Minimum characters of a signed URL's query value that may be part of its signature.
+_SIGNATURE = 16
 
 
 @frozen(repr=False)  # The headers contain the key.
@@ -119,7 +127,7 @@ class Gateway:
         self._notes: set[str] = set()
         self._prepared: dict[tuple[Operation[..., Any], str, str | None], _Prepared] = {}
         self._redacted_for: Secret | None = None
-        self._redacted: tuple[str, ...] = ()
+        self._redacted: tuple[bytes, ...] = ()
 
     async def send(self, request: Request[T], protocol: ServerProtocol = BASELINE) -> T:
         """Send a request to a server that accepts `protocol`, and parse its response.
@@ -131,17 +139,43 @@ class Gateway:
             APIConnectionError: no complete response arrived.
             APIResponseValidationError: the response can't be parsed.
         """
+        operation = request.operation
         try:
-            response = await self.exchange(request, protocol)
+            if request.needs_preparation:
+                await request.prepare(protocol)
+            built = request.build(protocol)
+            if "json" in built:
+                body = built.pop("json")
+                if protocol.rejected_fields:
+                    rejected = protocol.rejected_fields_of(operation.name)
+                    body = drop_default_fields(body, rejected)
+                content: bytes | None = encode(body)
+            else:
+                file = built.pop("content", None)
+                content = None if file is None else file.read()
+            keys = self._auth.keys
+            key = await (keys.current() if operation.credential == "current" else keys.key())
+            response = await self._attempt(request, key, built, content)
+            if response.status_code == 401:
+                response = await self._with_another_key(request, key, built, content, response)
+            request.response = response
+            if _NOTE_FIELD in response.fields:
+                self._log_deprecation(operation.name, response)
+            if 200 <= response.status_code < 300:
+                response.status_code = 200
+            elif operation.accepts_redirect and 300 <= response.status_code < 400:
+                response.status_code = 302
+            else:
+                raise _status_error(operation.name, response)
             try:
                 return request.parse(response)
             except MalformedBodyError as error:
-                error.operation, error.request_id = request.operation.name, request.request_id
+                error.operation, error.request_id = operation.name, request.request_id
                 raise
             except (*PARSE_ERRORS, UnexpectedStatus) as error:
                 raise APIResponseValidationError(
                     f"the response can't be parsed: {type(error).__name__}: {error}",
-                    operation=request.operation.name,
+                    operation=operation.name,
                     request_id=request.request_id,
                 ) from error
         except APIError as error:
@@ -149,112 +183,104 @@ class Gateway:
                 raise
             return request.on_error(error)
 
-    async def exchange(
-        self, request: Request[Any], protocol: ServerProtocol = BASELINE
-    ) -> Response:
-        """Send a request and return its response if it is a success."""
-        operation = request.operation
-        if request.needs_preparation:
-            await request.prepare(protocol)
-        built = request.build(protocol)
-        if "json" in built:
-            body = built.pop("json")
-            if protocol.rejected_fields:
-                rejected = protocol.rejected_fields_of(operation.name)
-                body = drop_default_fields(body, rejected)
-            content: bytes | None = encode(body)
-        else:
-            file = built.pop("content", None)
-            content = None if file is None else file.read()
-        keys, current = self._auth.keys, operation.credential == "current"
-        key = await (keys.current() if current else keys.key())
-        response = await self._attempt(request, key, built, content)
-        if response.status_code == 401:
-            invalid = is_invalid_token(401, response.headers)
-            renew = keys.replacement_for if invalid and current else keys.printed_anew
-            new_key = await renew(key)
-            if new_key is not None and new_key != key:
-                response = await self._attempt(request, new_key, built, content)
-        request.response = response
-        if _NOTE_FIELD in response.fields:
-            self._log_deprecation(operation.name, response)
-        status = response.status_code
-        if 200 <= status < 300:
-            response.status_code = 200
-        elif operation.accepts_redirect and 300 <= status < 400:
-            response.status_code = 302
-        else:
-            raise _status_error(operation.name, response)
-        return response
-
     async def close(self) -> None:
         """Close the connections."""
         await self._wire.aclose()
 
-    async def _attempt(
+    async def _with_another_key(
         self,
         request: Request[Any],
         key: Secret | None,
         built: dict[str, Any],
         content: bytes | None,
+        response: Response,
     ) -> Response:
-        prepared = self._prepare(request, key, built)
-        request.sent = True
+        """The response to the request with a new key; the same response if there is none."""
+        keys, current = self._auth.keys, request.operation.credential == "current"
+        invalid = is_invalid_token(401, response.headers)
+        renew = keys.replacement_for if invalid and current else keys.printed_anew
+        new_key = await renew(key)
+        if new_key is None or new_key == key:
+            return response
+        return await self._attempt(request, new_key, built, content)
+
+    def _attempt(
+        self,
+        request: Request[Any],
+        key: Secret | None,
+        built: dict[str, Any],
+        content: bytes | None,
+    ) -> Awaitable[Response]:
+        """Send a request once, with the URL, headers and timeouts of its operation's last one."""
+        operation, url = request.operation, built["url"]
+        seconds = operation.timeout if request.timeout is None else request.timeout
+        content_type = built.get("headers", _NO_HEADERS).get("Content-Type")
+        prepared = self._prepared.get((operation, url, content_type))
+        if prepared is None or prepared.key is not key or prepared.seconds != seconds:
+            prepared = self._prepare(operation, url, content_type, key, seconds)
         traced = tracing.observed_operation.get()
-        if traced is None:
-            wire_request = self._build(request, prepared, built, content)
-            if request.operation.follows_redirect:
-                return await self._follow(request, wire_request, prepared)
-            return await self._exchange(request, wire_request, prepared)
-        with tracing.attempt(
-            traced, request.operation.name, built["method"].upper(), built["url"], prepared.url
-        ) as attempt:
+        request.sent = True
+        if traced is not None:
+            return self._traced(traced, request, prepared, built, content)
+        send = self._follow if operation.follows_redirect else self._exchange
+        return send(request, self._build(request, prepared, built, content), prepared)
+
+    async def _traced(
+        self,
+        traced: tracing.Operation,
+        request: Request[Any],
+        prepared: _Prepared,
+        built: dict[str, Any],
+        content: bytes | None,
+    ) -> Response:
+        operation, method = request.operation, built["method"].upper()
+        with tracing.attempt(traced, operation.name, method, built["url"], prepared.url) as attempt:
             wire_request = self._build(request, prepared, built, content)
             attempt.sending(0 if content is None else len(content))
-            response = await self._follow(request, wire_request, prepared)
+            send = self._follow if operation.follows_redirect else self._exchange
+            response = await send(request, wire_request, prepared)
             attempt.responded(response.status_code, len(response.content))
             return response
 
     async def _follow(
         self, request: Request[Any], wire_request: httpx.Request, prepared: _Prepared
     ) -> Response:
-        """Send a request, and follow a redirect to storage if the operation may."""
+        """Send a request, and follow a redirect to storage."""
         response = await self._exchange(request, wire_request, prepared)
-        if request.operation.follows_redirect:
-            target = _redirect_target(wire_request.url, response)
-            if target is not None:
-                request.secrets += url_secrets(target)
-                redirected = _unauthenticated_get(target, _finite(self._timeout))
-                return await self._exchange(request, redirected, prepared)
-        return response
+        target = _redirect_target(wire_request.url, response)
+        if target is None:
+            return response
+        request.secrets += url_secrets(target)
+        redirected = _unauthenticated_get(target, _finite(self._timeout))
+        return await self._exchange(request, redirected, prepared)
 
     def _prepare(
-        self, request: Request[Any], key: Secret | None, built: Mapping[str, Any]
+        self,
+        operation: Operation[..., Any],
+        template: str,
+        content_type: str | None,
+        key: Secret | None,
+        seconds: float | None,
     ) -> _Prepared:
-        """The URL, headers and timeouts, from the last request of this operation if they match."""
-        content_type = built.get("headers", _NO_HEADERS).get("Content-Type")
-        name = (request.operation, built["url"], content_type)
-        known = self._prepared.get(name)
-        if known is not None and known.key is key and known.seconds == request.timeout:
-            return known
+        """The part that later requests of the operation share, if they have this key."""
         # A checkpoint without a kind has an empty path segment.
-        path = httpx.URL(built["url"].replace("//", "/")).raw_path.lstrip(b"/")
+        path = httpx.URL(template.replace("//", "/")).raw_path.lstrip(b"/")
         url = self._base_url.copy_with(raw_path=self._base_path + path)
         headers = {
             "Host": url.netloc.decode("ascii"),
             "Accept": "application/json",
             **self._fixed_headers,
-            **request.operation.headers,
+            **operation.headers,
             **self._auth.headers(key),
         }
         if content_type is not None:
             headers["Content-Type"] = content_type
-        limits, seconds = self._timeout, request.timeout
+        limits = self._timeout
         if seconds is not None:
             limits = httpx.Timeout(seconds, connect=min(limits.connect or 5.0, seconds))
         if len(self._prepared) >= _MAX_PREPARED:
             self._prepared.clear()
-        prepared = self._prepared[name] = _Prepared(
+        prepared = self._prepared[operation, template, content_type] = _Prepared(
             key,
             seconds,
             url,
@@ -295,7 +321,7 @@ class Gateway:
             built["method"],
             url,
             headers=headers,
-            stream=BytesBody(content),
+            stream=httpx.ByteStream(content),
             extensions=prepared.extensions,
         )
 
@@ -334,16 +360,16 @@ class Gateway:
                 request_id=kept_headers(response.headers).get(REQUEST_ID),
             ) from None
         # `status_error` redacts the responses that become errors.
-        secrets: tuple[str, ...] = ()
+        secrets: tuple[bytes, ...] = ()
         if response.status_code < 400:
             # The credentials change only with the key.
             if self._redacted_for is not prepared.key or request.secrets:
                 secrets = redactable((*self._auth.secrets(), *request.secrets))
             else:
                 secrets = self._redacted
-            if not operation.returns_secret:
+            if not operation.returns_secret and any(map(content.__contains__, secrets)):
                 content = redact_bytes(content, secrets)
-        received = Response(response.status_code, response.headers, fields, content, secrets)
+        received = Response(response.status_code, fields, content, response.headers, secrets)
         if len(content) > LARGE and response.status_code < 300:
             await received.parse_large()
         return received
@@ -409,3 +435,46 @@ def _unauthenticated_get(url: httpx.URL, timeout: Any) -> httpx.Request:
     """A request without the API key; the signed URL is its own authorization."""
     headers = {"Accept": "application/json"}
     return httpx.Request("GET", url, headers=headers, extensions={"timeout": timeout})
+
+
+def url_secrets(url: httpx.URL) -> tuple[Secret, ...]:
+    """The values in the query of a signed URL that may be its signature."""
+    return remembered(value for value in url.params.values() if len(value) >= _SIGNATURE)
+
+
+def encode(body: Any) -> bytes:
+    """Encodes a request body as UTF-8 JSON; numpy arrays in it must be C-contiguous.
+
+    Raises:
+        InvalidInputError: a text is not valid Unicode, or an integer has more than 64 bits.
+    """
+    try:
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        where = next(_unencodable(body, ""), None)
+        if where is None:
+            raise  # Not a value of the caller's: an object or array that has no JSON form.
+        raise InvalidInputError(f"it can't be sent as JSON: {error}", where=where) from None
+
+
+def _unencodable(value: Any, place: str) -> Iterator[str]:
+    """Yields the places of texts and integers in a body that can't be encoded."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            text = name if isinstance(name, str) and _is_encodable(name) else repr(name)
+            if text is not name:
+                yield f"the field {text}"
+            yield from _unencodable(item, f"{place}.{text}" if place else text)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _unencodable(item, f"{place}[{index}]")
+    elif isinstance(value, str | int) and not _is_encodable(value):
+        yield place
+
+
+def _is_encodable(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return True

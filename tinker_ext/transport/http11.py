@@ -11,20 +11,18 @@ import asyncio
 import math
 import select
 import socket
+import ssl
 from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import httptools
 import httpx
+from attrs import define
 
-from tinker_ext.transport.body_limits import BufferedStream
-from tinker_ext.transport.request import BytesBody
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator
+from tinker_ext.transport.response import BufferedStream
 
 #: Maximum concurrent requests, each with a connection; ours. Allows for 400 polls that the server
 #: holds for a minute, and 400 samples being submitted. Further requests wait for the pool timeout.
@@ -33,8 +31,9 @@ MAX_REQUESTS = 1000
 KEEPALIVE_TIMEOUT = 5.0
 #: Maximum bytes of a response's headers; httpcore's limit.
 MAX_HEADER_BYTES = 100 * 1024
-# Bytes of a body that are written or returned at a time, and of a response body read ahead.
+# Bytes of a body that are returned at a time, that are written at a time, and that are read ahead.
 _STEP = 64 * 1024
+_WRITE_STEP = 256 * 1024
 _READ_AHEAD = 256 * 1024
 # Seconds between the attempts to connect to several addresses of a host (RFC 8305, 5).
 _HAPPY_EYEBALLS_DELAY = 0.25
@@ -65,7 +64,8 @@ class Http11Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
         body = request.stream
-        content = body.content if isinstance(body, BytesBody) else await request.aread()
+        # Joining a single piece copies nothing.
+        content = b"".join(body) if isinstance(body, httpx.ByteStream) else await request.aread()
         head = _head(request)
         if self._free:  # Then no request waits.
             self._free -= 1
@@ -99,12 +99,15 @@ class Http11Transport(httpx.AsyncBaseTransport):
     def release(self, connection: _Connection) -> None:
         """Take back a connection whose response is closed; keep it if it can be used again."""
         self._active.discard(connection)
-        self._give_slot()
-        if not connection.is_reusable or self._closed:
+        if self._queue:
+            self._give_slot()
+        else:
+            self._free += 1
+        if not connection.end_response() or self._closed:
             connection.abort()
             return
         loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.expires = loop.time() + KEEPALIVE_TIMEOUT
         self._idle.setdefault(connection.origin, []).append(connection)
         if self._cleanup is None:
             self._cleanup = Context().run(loop.call_later, KEEPALIVE_TIMEOUT, self._close_expired)
@@ -181,11 +184,11 @@ class Http11Transport(httpx.AsyncBaseTransport):
         for origin, stack in list(self._idle.items()):
             remaining = []
             for connection in stack:
-                if connection.expires() <= loop.time():
+                if connection.expires <= loop.time():
                     connection.abort()
                 else:
                     remaining.append(connection)
-                    oldest = min(oldest, connection.expires())
+                    oldest = min(oldest, connection.expires)
             if remaining:
                 self._idle[origin] = remaining
             else:
@@ -199,12 +202,14 @@ class _Connection(asyncio.Protocol):
 
     Attributes:
         status, headers: of the response, once its head is read.
-        idle_since: when the last response was closed, in the time of the loop.
+        complete: whether the response has arrived, or no request is sent yet.
+        pieces: of the body, which arrived and are not read yet.
+        expires: until when the connection is kept while it is idle, in the time of the loop.
     """
 
     def __init__(self, origin: _Origin) -> None:
         self.origin = origin
-        self.idle_since = 0.0
+        self.expires = 0.0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
@@ -213,7 +218,7 @@ class _Connection(asyncio.Protocol):
         self._error: Exception | None = None
         self._lost = self._paused_writing = self._paused_reading = False
         self._timer: asyncio.TimerHandle | None = None
-        self._complete = True  # Until a request is sent.
+        self.complete = True
         self._begin()
 
     def _begin(self) -> None:
@@ -224,16 +229,20 @@ class _Connection(asyncio.Protocol):
         self._upload_ended = True
         self._heard = 0.0
         self._read_timeout: float | None = None
-        self._chunks: deque[bytes] = deque()
+        self.pieces: deque[bytes] = deque()
         self._buffered = 0
 
     # The connection.
 
-    @property
-    def is_reusable(self) -> bool:
-        """Whether the response is complete and the server keeps the connection open."""
+    def end_response(self) -> bool:
+        """Drop the rest of the response; return whether the connection can be used again.
+
+        It can if the response is complete and the server keeps the connection open.
+        """
+        self._read_timeout = None
+        self.pieces.clear()
         return (
-            self._complete
+            self.complete
             and self._keep_alive
             and self._upload_ended
             and not self._surplus
@@ -241,9 +250,6 @@ class _Connection(asyncio.Protocol):
             and not self._paused_reading  # The caller has not read the whole body.
             and self._error is None
         )
-
-    def expires(self) -> float:
-        return self.idle_since + KEEPALIVE_TIMEOUT
 
     def is_fresh(self) -> bool:
         """Whether an idle connection can be used.
@@ -253,7 +259,7 @@ class _Connection(asyncio.Protocol):
         """
         transport = self._transport
         assert transport is not None
-        if self._surplus or transport.is_closing() or self._loop.time() >= self.expires():
+        if self._surplus or transport.is_closing() or self._loop.time() >= self.expires:
             return False
         sock = transport.get_extra_info("socket")
         if not hasattr(select, "poll"):
@@ -278,7 +284,7 @@ class _Connection(asyncio.Protocol):
         """Send a request and return when the head of its response is read."""
         assert self._transport is not None
         self._begin()
-        self._complete = False
+        self.complete = False
         if self._lost:
             raise httpx.RemoteProtocolError("connection closed before a response")
         if len(content) <= _STEP:
@@ -298,32 +304,29 @@ class _Connection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(head)
         view = memoryview(content)
-        for start in range(0, len(view), _STEP):
-            self._transport.write(view[start : start + _STEP])
+        for start in range(0, len(view), _WRITE_STEP):
+            self._transport.write(view[start : start + _WRITE_STEP])
             while self._paused_writing and not self._has_head:
-                await self._wait_for_change()
+                await self._wait()
             if self._has_head:
                 self._upload_ended = False
                 return
 
     async def _wait(self) -> None:
-        """Wait until the response goes on, for at most the read timeout."""
-        self._heard = self._loop.time()
+        """Wait until the exchange goes on, for at most the read timeout if it is set."""
         if self._read_timeout is not None:
+            self._heard = self._loop.time()
             due = self._heard + self._read_timeout
             # Most requests find the timer of one before them, which is started again when it fires.
             if self._timer is None or self._timer.when() > due:
                 self._start_timer(due)
-        await self._wait_for_change()
-
-    async def _wait_for_change(self) -> None:
         if self._error is None:
             self._changed = self._loop.create_future()
             try:
                 await self._changed
             finally:
                 self._changed = None
-        if self._error is not None and not self._chunks:
+        if self._error is not None and not self.pieces:
             raise self._error
 
     def _wake(self) -> None:
@@ -351,34 +354,23 @@ class _Connection(asyncio.Protocol):
             self._fail(httpx.ReadTimeout("no data received"))
 
     def _fail(self, error: Exception) -> None:
-        if self._error is None and not self._complete:
+        if self._error is None and not self.complete:
             self._error = error
         self._wake()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body of the response."""
         while True:
-            while self._chunks:
-                chunk = self._chunks.popleft()
+            while self.pieces:
+                chunk = self.pieces.popleft()
                 self._buffered -= len(chunk)
                 if self._paused_reading and self._buffered <= _READ_AHEAD // 2:
                     self._paused_reading = False
                     cast("asyncio.Transport", self._transport).resume_reading()
                 yield chunk
-            if self._complete:
+            if self.complete:
                 return
             await self._wait()
-
-    async def rest(self) -> bytes:
-        """The rest of the body, in one piece."""
-        if self._complete and not self._paused_reading and len(self._chunks) == 1:
-            return self._chunks.popleft()
-        return b"".join([chunk async for chunk in self.chunks()])
-
-    def finish(self) -> None:
-        """End the response."""
-        self._read_timeout = None
-        self._chunks.clear()
 
     # Callbacks of asyncio.
 
@@ -388,7 +380,7 @@ class _Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
-        if self._complete or self._parser is None:
+        if self.complete or self._parser is None:
             self._surplus = True  # Data between two responses belongs to neither.
             self.abort()
             return
@@ -411,13 +403,13 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._lost = True
-        if not self._complete:
+        if not self.complete:
             if error is not None:
                 self._fail(_as_read_error(error))
             elif not self._has_head:
                 self._fail(httpx.RemoteProtocolError("connection closed before a response"))
             elif self._ends_with_connection():
-                self._complete = True
+                self.complete = True
             else:
                 self._fail(httpx.RemoteProtocolError("connection closed within the response"))
         self._parser = None
@@ -433,15 +425,15 @@ class _Connection(asyncio.Protocol):
     # Callbacks of httptools.
 
     def on_message_begin(self) -> None:
-        if self._complete:
+        if self.complete:
             self._surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._complete:
+        if not self.complete:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._complete:
+        if self.complete:
             return
         self.status = self._parser.get_status_code()
         if self.status >= 200:
@@ -449,17 +441,17 @@ class _Connection(asyncio.Protocol):
             self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        if self._complete:
+        if self.complete:
             return
         self._buffered += len(data)
         if len(data) <= _STEP:
-            self._chunks.append(data)
+            self.pieces.append(data)
         else:  # A download writes and reports each chunk.
-            self._chunks.extend(data[at : at + _STEP] for at in range(0, len(data), _STEP))
+            self.pieces.extend(data[at : at + _STEP] for at in range(0, len(data), _STEP))
 
     def on_message_complete(self) -> None:
         if self._has_head:
-            self._complete = True
+            self.complete = True
         else:  # An interim response, such as 100 Continue.
             self.headers = []
 
@@ -469,12 +461,12 @@ class _Connection(asyncio.Protocol):
         return names.isdisjoint((b"content-length", b"transfer-encoding"))
 
 
+@define(eq=False, repr=False)
 class _Body(BufferedStream):
     """Streams a response body. Closing it before its end also closes the connection."""
 
-    def __init__(self, transport: Http11Transport, connection: _Connection) -> None:
-        self._transport = transport
-        self._connection: _Connection | None = connection
+    _transport: Http11Transport
+    _connection: _Connection | None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._connection is not None:
@@ -482,12 +474,14 @@ class _Body(BufferedStream):
                 yield chunk
 
     async def read(self) -> bytes:
-        return b"" if self._connection is None else await self._connection.rest()
+        connection = self._connection
+        if connection is not None and connection.complete and len(connection.pieces) == 1:
+            return connection.pieces.popleft()
+        return b"".join([chunk async for chunk in self])
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.finish()
             self._transport.release(connection)
 
 
@@ -508,8 +502,8 @@ def _head(request: httpx.Request) -> bytes:
         httpx.LocalProtocolError: a header would end early.
     """
     lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%s: %s" % header for header in request.headers.raw]
-    lines += [b"", b""]
+    lines += map(b": ".join, request.headers.raw)
+    lines += (b"", b"")
     head = b"\r\n".join(lines)
     ends = len(lines) - 1
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:

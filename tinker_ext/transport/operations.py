@@ -1,40 +1,52 @@
-"""The operations of the API: how each is sent, and what depends on the server.
+"""The operations of the API, and the request object that travels from the client to the wire.
 
-Each is called with the arguments that the specification gives it, and returns a `Request`. Most
-need no more than that; this module adds what depends on a server's protocol, and timeouts.
+Each operation is called with the arguments that the specification gives it, and returns a
+`Request`. Most need no more than that; this module adds what depends on a server's protocol, and
+timeouts.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
+import random
 import uuid
-from functools import cache, partial
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cache, cached_property
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+)
 
-from attrs import evolve
+from attrs import Factory, define, evolve
 from tinker_api import endpoints as api
 from tinker_api import models
-from tinker_api.types import UNSET, File
+from tinker_api.types import UNSET, Unset
 
 from tinker_ext import tracing
-from tinker_ext.config.parsers import read_secret
-from tinker_ext.errors import APIError, APIResponseValidationError, APIStatusError
-from tinker_ext.protocol.flags import RELEASES
+from tinker_ext.errors import APIError, InvalidInputError
+from tinker_ext.protocol.server_protocol import RELEASES, ServerProtocol
+from tinker_ext.redaction.redactor import LONGEST_ID, REQUEST_ID, kept_headers
+from tinker_ext.redaction.secret import Secret, remembered
 from tinker_ext.rules.polling import POLL_TIMEOUT
-from tinker_ext.rules.retry import PERMANENT_5XX, RETRIED_STATUSES, parse_should_retry
-from tinker_ext.transport.request import Operation, Request, Response
-from tinker_ext.transport.results import PROTOBUF, ProtobufResult
-from tinker_ext.transport.training_data import adapt_images
+from tinker_ext.transport.response import PROTOBUF, MalformedBodyError, ProtobufResult, Response
+from tinker_ext.types.inputs.images import ImageForm
 from tinker_ext.version import sdk_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from tinker_api.received import ReceivedResponse
 
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.redaction.secret import Secret
-    from tinker_ext.transport.training_data import TrainingData
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+T_co = TypeVar("T_co", covariant=True)
 
 # All in seconds. Releases 0.4.1 and 0.38.0. Heartbeats must not pile up.
 HEARTBEAT_TIMEOUT = 10.0
@@ -45,9 +57,6 @@ CANCEL_TIMEOUT = 30.0
 CONFIG_TIMEOUT = 10.0
 # Ours. `close()` waits for the end of the session.
 FINISH_TIMEOUT = 5.0
-#: Bytes of a training body that the event loop copies itself, in less than a millisecond; ours. For
-#: a small step, another thread would take longer to start than to copy.
-SMALL_BODY = 64 * 1024
 # Names of the operations in the header X-Tinker-Request-Type; releases 0.4.1 and 0.38.0.
 _REQUEST_TYPES = {
     "create_custom_loss": "CreateCustomLoss",
@@ -64,14 +73,169 @@ _REQUEST_TYPES = {
 # Operations whose results a server may send as protobuf; releases 0.25.0 to 0.38.0.
 PROTOBUF_RESULTS = frozenset({"asample", "forward", "forward_backward"})
 _PROTOBUF_ACCEPTED = {"Accept": PROTOBUF}
+_NO_HEADERS: Mapping[str, str] = {}
 # Grants read access to weights of another owner; release 0.38.0.
 ACCESS_TOKEN_HEADER = "X-Tinker-Weights-Access-Token"
-# zstd (RFC 8878, section 7.2), as 0.38.0 sends it.
-_COMPRESSED = {"Content-Encoding": "zstd"}
-#: The operation's name in its errors.
-TOKEN_OPERATION = "create_auth_token"
-# Rejections of the key itself; they reach the caller.
-_KEY_REJECTED = frozenset({401, 402, 403})
+#: The types of chunks whose fields differ between servers.
+_IMAGES = frozenset({models.ImageChunk, models.ImageAssetPointerChunk})
+
+#: The credential of a request: the current one (a token, if the server issues them), or the key.
+Credential = Literal["current", "key"]
+
+
+class Endpoint(Protocol[P, T_co]):
+    """A generated endpoint module: one function builds the request, one parses the response."""
+
+    __name__: str
+
+    def build_request(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]: ...
+
+    def parse_response(self, response: ReceivedResponse) -> T_co: ...
+
+
+class Operation(Generic[P, T]):
+    """An operation of the API. Calling it with the operation's arguments returns a `Request`.
+
+    Attributes:
+        name: the operation's id.
+        endpoint: the generated module; imported on first use of `build`, `parse` or `keyed`.
+        adapt: changes the body for a server that accepts `protocol`.
+        headers: sent with every request.
+        timeout: seconds; None for that of the client.
+        credential: "key" for the requests that precede a token: the configuration, the exchange.
+        accepts_redirect: a redirect is a success: its headers are the result.
+        follows_redirect: a redirect to storage is followed, without credentials.
+        returns_secret: a successful response is not redacted: a secret is what was requested.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint[P, T],
+        *,
+        adapt: Callable[[Any, ServerProtocol], Any] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        timeout: float | None = None,
+        keyed: bool | None = None,
+        credential: Credential = "current",
+        accepts_redirect: bool = False,
+        follows_redirect: bool = False,
+        returns_secret: bool = False,
+    ) -> None:
+        self.name = endpoint.__name__.rpartition(".")[2]
+        self.endpoint = endpoint
+        self.adapt = adapt
+        self.headers = headers
+        self.timeout = timeout
+        if keyed is not None:
+            self.keyed = keyed
+        self.credential = credential
+        self.accepts_redirect = accepts_redirect
+        self.follows_redirect = follows_redirect
+        self.returns_secret = returns_secret
+
+    @cached_property
+    def build(self) -> Callable[..., dict[str, Any]]:
+        """Returns the method, URL, parameters, headers and body of a request."""
+        return self.endpoint.build_request
+
+    @cached_property
+    def parse(self) -> Callable[[Response], T]:
+        """Returns the value of a response."""
+        return self.endpoint.parse_response
+
+    @cached_property
+    def keyed(self) -> bool:
+        """Whether the idempotency key of a call is sent; as the specification says, unless set."""
+        return "x_idempotency_key" in (self.build.__kwdefaults__ or {})
+
+    def parsed_by(self, parse: Callable[[Response], U]) -> Operation[P, U]:
+        """This operation, with another parser of successes."""
+        operation: Operation[P, Any] = self
+        operation.parse = parse
+        return operation
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Request[T]:
+        return Request(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
+
+
+@define(eq=False, repr=False)
+class Request(Generic[T]):
+    """One call of an operation, and what the attempts to send it share.
+
+    Attributes:
+        operation: the operation; knows how to build the request and to parse the response.
+        headers: sent in addition to those of the operation.
+        timeout: seconds of one attempt; None for that of the operation.
+        secrets: redacted in the response, besides the credentials of every request.
+        size: the approximate number of bytes of the body, for budgets.
+        idempotency_key: the same for all attempts; None if the server need not recognize them.
+        on_error: returns a value in place of an error of an attempt, or raises.
+        sent: whether an attempt to send it has begun; then the server may have received it.
+        response: the last response, for errors raised after it was received.
+    """
+
+    operation: Operation[Any, T]
+    arguments: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = Factory(dict)
+    headers: Mapping[str, str] = _NO_HEADERS
+    timeout: float | None = None
+    secrets: tuple[Secret, ...] = ()
+    size: int = 0
+    idempotency_key: str | None = None
+    sent: bool = False
+    on_error: Callable[[APIError], T] | None = None
+    response: Response | None = None
+
+    def number(self, seq_id: int) -> None:
+        """Set the sequence number of its body."""
+        self.keywords["body"].seq_id = seq_id
+
+    #: Whether to await `prepare` before `build`.
+    needs_preparation: ClassVar[bool] = False
+
+    async def prepare(self, protocol: ServerProtocol) -> None:
+        """Do work of `build` that would block the event loop."""
+
+    def build(self, protocol: ServerProtocol) -> dict[str, Any]:
+        """The method, URL, parameters, headers and body for a server that accepts `protocol`."""
+        operation, keywords = self.operation, self.keywords
+        if operation.adapt is not None:
+            keywords = {**keywords, "body": operation.adapt(keywords["body"], protocol)}
+        return operation.build(*self.arguments, **keywords)
+
+    def parse(self, response: Response) -> T:
+        """The value of a success."""
+        return self.operation.parse(response)
+
+    def with_secret(self, secret: str | None) -> Request[T]:
+        """This request, which contains a credential in its body or headers."""
+        if secret is not None:
+            self.secrets = remembered([secret])
+        return self
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the last response has for its request, redacted."""
+        if self.response is None or (value := self.response.headers.get(REQUEST_ID)) is None:
+            return None
+        return kept_headers({REQUEST_ID: value[:LONGEST_ID]})[REQUEST_ID]
+
+    def __repr__(self) -> str:
+        return f"<Request {self.operation.name}>"
+
+
+# Not `os.urandom`, a system call during which another thread takes the interpreter lock.
+_random = random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+
+def new_idempotency_key() -> str:
+    """A random UUID (version 4), different in each process."""
+    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
 
 
 def _json_object(response: Response) -> Any:
@@ -140,70 +304,8 @@ def _config_request(operation: Operation[..., Any]) -> Request[Any]:
 get_own_api_key = Operation(api.get_own_api_key, credential="key")
 delete_own_api_key = Operation(api.delete_own_api_key, credential="key", keyed=True)
 
-_create_auth_token = Operation(api.create_auth_token, credential="key", returns_secret=True)
-
-
-def create_auth_token() -> Request[models.AuthTokenResponse]:
-    """Exchanges the API key for a token, which replaces it in later requests: see `read_token`.
-
-    Raises when it is sent:
-        AuthenticationError: the key is rejected.
-        APIResponseValidationError: the server has no such operation, or its response has no token.
-            The error shows no part of the response.
-    """
-    request = _create_auth_token(body=models.AuthTokenRequest())
-    request.on_error = _without_token
-    return request
-
-
-def read_token(
-    request: Request[models.AuthTokenResponse], response: models.AuthTokenResponse
-) -> Secret:
-    """The token that the server issued.
-
-    Raises:
-        APIResponseValidationError: it is not valid in a header.
-    """
-    try:
-        return read_secret(response.jwt)
-    except ValueError as error:
-        raise APIResponseValidationError(
-            f"the token in the response is not usable: {error}",
-            operation=TOKEN_OPERATION,
-            request_id=request.request_id,
-        ) from None
-
-
-def _without_token(error: APIError) -> NoReturn:
-    """Raises the error of a failed exchange."""
-    if isinstance(error, APIStatusError):
-        if _is_about_this_request(error.status_code) or parse_should_retry(error.headers):
-            raise error
-        # Not an APIStatusError: that would be taken for the response to the request that needs the
-        # token.
-        raise APIResponseValidationError(
-            f"the server requires tokens but issued none: {error.message}",
-            status_code=error.status_code,
-            operation=TOKEN_OPERATION,
-            request_id=error.request_id,
-        ) from None
-    if isinstance(error, APIResponseValidationError):
-        # Keeps the class: a malformed body is retried.
-        raise type(error)(
-            "the response has no token",
-            status_code=error.status_code,
-            operation=TOKEN_OPERATION,
-            request_id=error.request_id,
-        ) from None
-    raise error
-
-
-def _is_about_this_request(status: int) -> bool:
-    """Whether a status rejects this key, or is temporary; others mean that there are no tokens."""
-    if status in _KEY_REJECTED | RETRIED_STATUSES:
-        return True
-    return status >= 500 and status not in PERMANENT_5XX
-
+#: The exchange of the API key for a token: see `transport.auth`.
+create_auth_token = Operation(api.create_auth_token, credential="key", returns_secret=True)
 
 # Models and their training.
 
@@ -214,70 +316,6 @@ create_custom_loss = Operation(api.create_custom_loss)
 optim_step = Operation(api.optim_step)
 forward = Operation(api.forward)
 forward_backward = Operation(api.forward_backward)
-
-
-class TrainingRequest(Request[models.UntypedAPIFuture]):
-    """A `forward` or `forward_backward`, in the encoding that the server accepts."""
-
-    __slots__ = ("_by_flag", "_content", "_data", "_model_id", "_seq_id")
-
-    def __init__(self, data: TrainingData, model_id: str, *, forward_only: bool) -> None:
-        super().__init__(forward if forward_only else forward_backward)
-        self._data = data
-        self._model_id = model_id
-        self._seq_id = 0
-        self._content: bytes | None = None
-        self.size = len(data)
-
-    needs_preparation = True
-
-    def number(self, seq_id: int) -> None:
-        self._seq_id = seq_id
-
-    async def prepare(self, protocol: ServerProtocol) -> None:
-        self._content = None
-        if self._is_protobuf(protocol):
-            encode = partial(
-                self._data.protobuf,
-                self._model_id,
-                self._seq_id,
-                forward_only=self._forward_only,
-                compress=protocol.compresses,
-            )
-            if self.size <= SMALL_BODY:
-                self._content = encode()
-            else:
-                # Not as the result of the thread's future: that refers to itself, and would keep
-                # the body until the garbage collection.
-                encoded: list[bytes] = []
-                await asyncio.to_thread(lambda: encoded.append(encode()))
-                self._content = encoded.pop()
-
-    def build(self, protocol: ServerProtocol) -> dict[str, Any]:
-        numbered: dict[str, Any] = {"model_id": self._model_id, "seq_id": self._seq_id}
-        self.headers = {}
-        # The batch keeps this request until its result is there. Its body would stay in memory.
-        content, self._content = self._content, None
-        if content is not None:
-            self.headers = _COMPRESSED if protocol.compresses else {}
-            return api.forward_backward.build_request(body=File(payload=BytesIO(content)))
-        data = self._data.json(protocol)
-        if self._forward_only:
-            return api.forward.build_request(
-                body=models.ForwardRequest(forward_input=data, **numbered)
-            )
-        return api.forward_backward.build_request(
-            body=models.ForwardBackwardRequest(forward_backward_input=data, **numbered)
-        )
-
-    @property
-    def _forward_only(self) -> bool:
-        return self.operation is forward
-
-    def _is_protobuf(self, protocol: ServerProtocol) -> bool:
-        if self._forward_only:
-            return protocol.forward == "flag"
-        return protocol.training_body == "protobuf"
 
 
 # Weights.
@@ -310,8 +348,36 @@ def copy_weights(
 
 
 def _with_images(body: models.SampleRequest, protocol: ServerProtocol) -> models.SampleRequest:
-    prompt = adapt_images(body.prompt, protocol.images_of("asample"), "prompt")
-    return body if prompt is body.prompt else evolve(body, prompt=prompt)
+    if _IMAGES.isdisjoint(map(type, body.prompt.chunks)):
+        return body
+    return evolve(body, prompt=adapt_images(body.prompt, protocol.images_of("asample"), "prompt"))
+
+
+def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) -> models.ModelInput:
+    """A copy whose images have only the fields that servers of `form` accept.
+
+    Raises:
+        InvalidInputError: a required field is not set; `where` is the caller's name of the input.
+    """
+    if _IMAGES.isdisjoint(map(type, model_input.chunks)):
+        return model_input
+    chunks: list[Any] = [
+        _adapt_image(chunk, form, f"{where}.chunks[{at}]") if type(chunk) in _IMAGES else chunk
+        for at, chunk in enumerate(model_input.chunks)
+    ]
+    return evolve(model_input, chunks=chunks)
+
+
+def _adapt_image(image: Any, form: ImageForm, where: str) -> Any:
+    if form == "expected_tokens":
+        return evolve(image, height=UNSET, width=UNSET, tokens=UNSET)
+    required = {"height": image.height, "width": image.width, "tokens": image.tokens}
+    missing = [name for name, size in required.items() if isinstance(size, Unset)]
+    if missing:
+        raise InvalidInputError(
+            f"this server requires {', '.join(missing)} of each image", where=where
+        )
+    return evolve(image, expected_tokens=UNSET)
 
 
 create_sampling_session = Operation(api.create_sampling_session)
@@ -368,12 +434,14 @@ class PollRequest(Request[Any]):
         return api.retrieve_future.build_request(body=body, **self.keywords)
 
     def parse(self, response: Response) -> Any:
-        if response.content_type.startswith(PROTOBUF):
+        if response.fields.get(b"content-type", b"").startswith(PROTOBUF.encode()):
             return ProtobufResult(self._result_of, response.content)
-        if tracing.observed_operation.get() is None:
-            return response.json_or_text()
-        with tracing.stage(tracing.Stage.DECODE):
-            return response.json_or_text()
+        observed = tracing.observed_operation.get() is not None
+        with tracing.stage(tracing.Stage.DECODE) if observed else nullcontext():
+            try:
+                return response.json() if response.content else None
+            except MalformedBodyError:
+                return response.content.decode("utf-8", "replace")
 
 
 def retrieve_futures(

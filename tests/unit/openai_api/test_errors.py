@@ -8,7 +8,7 @@ import pytest
 
 from tinker_ext import errors
 from tinker_ext.openai_api.errors import TOKENIZER_HINT, endpoint_error
-from tinker_ext.protocol.hints import advice, restriction
+from tinker_ext.protocol.error_responses import advice, restriction
 from tinker_ext.protocol.server_protocol import BASELINE
 
 #: Operations of the client that the endpoint uses.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tinker_ext.protocol.hints import ALTERNATIVES, advice
+from tinker_ext.protocol.error_responses import ALTERNATIVES, advice
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
 from tinker_ext.transport import operations
 

@@ -8,10 +8,12 @@ import pickle
 import pytest
 from attrs import evolve
 
-from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least
 from tinker_ext.protocol.server_protocol import (
     BASELINE,
+    DynamicFlags,
+    Flags,
     ServerProtocol,
+    at_least,
     from_client_config,
 )
 

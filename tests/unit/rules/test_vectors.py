@@ -22,8 +22,8 @@ from conformance.interop.request_vectors import OPERATIONS
 from tests.builders import web_token
 from tinker_ext import errors, protocol, rules, tokenizers, types
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.protocol import adaptation, error_shapes, hints, seq_ids, server_protocol
-from tinker_ext.protocol.flags import DynamicFlags, Flags
+from tinker_ext.protocol import adaptation, error_responses, server_protocol
+from tinker_ext.protocol.server_protocol import DynamicFlags, Flags
 from tinker_ext.redaction import redactor
 from tinker_ext.rules import (
     chunking,
@@ -75,16 +75,21 @@ def test_every_list_of_every_file_is_run_and_names_its_rule() -> None:
         for name in set(lists) - {"rules", "cases"}:
             assert f'load("{file.name}", "{name}")' in source
         assert ("cases" in content) == (f'load("{file.name}")' in source)
-        for rule in content.get("rules") or [content["rule"]]:
+        for rule in rules_of(content):
             assert callable(pkgutil.resolve_name(f"tinker_ext.{rule}")), rule
 
 
 @pytest.mark.parametrize("package", [rules, protocol])
 def test_every_module_of_the_package_has_vectors(package: Any) -> None:
-    modules = {file.stem for file in Path(package.__file__).parent.glob("*.py")}
-    # The vectors of server_protocol cover flags, those of adaptation error_shapes.
-    modules -= {"__init__", "flags", "error_shapes"}
-    assert modules <= {file.stem for file in VECTORS.glob("*.json")}
+    prefix = package.__name__.removeprefix("tinker_ext.")
+    modules = {f"{prefix}.{file.stem}" for file in Path(package.__file__).parent.glob("*.py")}
+    contents = (json.loads(file.read_text(encoding="utf-8")) for file in VECTORS.glob("*.json"))
+    tested = {rule.rpartition(".")[0] for content in contents for rule in rules_of(content)}
+    assert modules - {f"{prefix}.__init__"} <= tested
+
+
+def rules_of(content: dict[str, Any]) -> list[str]:
+    return content.get("rules") or [content["rule"]]
 
 
 def failure_of(case: dict[str, Any]) -> retry.Failure:
@@ -187,12 +192,12 @@ def test_datum_index_in_path(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("seq_ids.json", "is_reusable"))
 def test_seq_id_is_reusable(case: dict[str, Any]) -> None:
-    assert seq_ids.is_reusable(case["status"]) is case["expect"]
+    assert error_responses.is_reusable(case["status"]) is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("seq_ids.json", "expected_seq_id"))
 def test_expected_seq_id(case: dict[str, Any]) -> None:
-    assert seq_ids.expected_seq_id(case["message"]) == case["expect"]
+    assert error_responses.expected_seq_id(case["message"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("metrics.json"))
@@ -504,12 +509,12 @@ def test_call_adapts_to_responses(case: dict[str, Any]) -> None:
 def test_error_body(case: dict[str, Any]) -> None:
     status, body = case["status"], case["body"]
     assert case["expect"] == {
-        "missing": sorted(error_shapes.missing_fields(body)),
-        "unknown": sorted(error_shapes.unknown_fields(body)),
-        "unknown_at_top": sorted(error_shapes.unknown_fields(body, at_top=True)),
-        "unreadable": error_shapes.is_unreadable_body(status, body),
-        "no_message": error_shapes.has_no_message(body),
-        "no_such_operation": error_shapes.no_such_operation(status, body),
+        "missing": sorted(error_responses.missing_fields(body)),
+        "unknown": sorted(error_responses.unknown_fields(body)),
+        "unknown_at_top": sorted(error_responses.unknown_fields(body, at_top=True)),
+        "unreadable": error_responses.is_unreadable_body(status, body),
+        "no_message": error_responses.has_no_message(body),
+        "no_such_operation": error_responses.no_such_operation(status, body),
     }
 
 
@@ -527,7 +532,9 @@ def test_rejected_fields_with_default_values_are_dropped(case: dict[str, Any]) -
 
 @pytest.mark.parametrize("case", load("hints.json"))
 def test_hint_for_unsupported_request(case: dict[str, Any]) -> None:
-    hint = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
+    hint = error_responses.advice(
+        case["operation"], case["status"], case["body"], server_protocol.BASELINE
+    )
     if case["expect"] is None:
         assert hint is None
     else:
@@ -536,12 +543,12 @@ def test_hint_for_unsupported_request(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("hints.json", "is_lost"))
 def test_error_about_a_lost_model_or_session(case: dict[str, Any]) -> None:
-    assert hints.is_lost(case["operation"], case["body"]) is case["expect"]
+    assert error_responses.is_lost(case["operation"], case["body"]) is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("hints.json", "restriction"))
 def test_hint_for_a_restriction(case: dict[str, Any]) -> None:
-    hint = hints.restriction(case["operation"], case["body"])
+    hint = error_responses.restriction(case["operation"], case["body"])
     if case["expect"] is None:
         assert hint is None
     else:

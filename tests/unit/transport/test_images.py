@@ -6,7 +6,7 @@ import pytest
 from tinker_api import models
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.transport.training_data import adapt_images
+from tinker_ext.transport.operations import adapt_images
 from tinker_ext.types import ImageAssetPointerChunk, ImageChunk, ModelInput
 
 TEXT = ModelInput.from_ints([1, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError
 from tinker_ext.testing import BASE_URL, FakeServer, Reply
 from tinker_ext.transport import operations
-from tinker_ext.transport.auth import FixedKey
-from tinker_ext.transport.build import build_gateway
+from tinker_ext.transport.auth import FixedKey, exchange_key
+from tinker_ext.transport.connections import build_gateway
 
 if TYPE_CHECKING:
     from tinker_ext.redaction.secret import Secret
     from tinker_ext.transport.auth import KeySource
     from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.transport.operations import Request
 
 
 class ExpiredKey(FixedKey):
@@ -59,11 +61,11 @@ async def test_error_while_building_a_request_is_raised_unchanged(
     assert server.received == []
 
 
-@pytest.mark.parametrize("operation", ["create_auth_token", "get_health"])
-async def test_error_of_the_key_is_raised_unchanged(operation: str) -> None:
+@pytest.mark.parametrize("operation", [exchange_key, operations.get_health])
+async def test_error_of_the_key_is_raised_unchanged(operation: Callable[[], Request[Any]]) -> None:
     server = FakeServer()
     with pytest.raises(ConfigurationError, match="has expired"):
-        await gateway(server, ExpiredKey()).send(getattr(operations, operation)())
+        await gateway(server, ExpiredKey()).send(operation())
     assert server.received == []
 
 

@@ -13,7 +13,7 @@ from tinker_api.proto import tinker_public_pb2 as pb
 import tinker_ext as tinker
 from tinker_ext import types
 from tinker_ext.protocol.server_protocol import BASELINE
-from tinker_ext.transport.protobuf_encoding import encode_data, encode_head
+from tinker_ext.transport.protobuf import encode_data, encode_head
 from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:

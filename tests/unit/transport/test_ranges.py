@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from tinker_ext.transport.ranges import Content, content_of, is_expiring, range_headers
+from tinker_ext.transport.storage import Content, content_of, is_expiring, range_headers
 
 SHA = hashlib.sha256(b"abc").digest()
 MD5 = hashlib.md5(b"abc").digest()

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.transport.encoding import decode
-from tinker_ext.transport.sliced_json import SLICE, decode_in_slices
+from tinker_ext.transport.json_decoding import SLICE, decode, decode_in_slices
 
 # orjson reads larger integers as floats, the standard library as integers.
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)

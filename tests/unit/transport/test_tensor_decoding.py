@@ -12,7 +12,7 @@ import orjson
 import pytest
 from tinker_api import models
 
-from tinker_ext.transport.encoding import decode
+from tinker_ext.transport.json_decoding import decode
 from tinker_ext.types import ForwardBackwardOutput, TensorData
 
 COUNT = 20_000

@@ -10,8 +10,7 @@ from attrs import evolve
 
 import tinker_ext as tinker
 from tinker_ext.protocol.server_protocol import BASELINE
-from tinker_ext.transport.operations import TrainingRequest
-from tinker_ext.transport.training_data import TrainingData
+from tinker_ext.transport.training_data import TrainingData, TrainingRequest
 
 PROTOBUF = evolve(BASELINE, training_body="protobuf")
 MODEL = "session:train:0"

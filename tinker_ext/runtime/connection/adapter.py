@@ -21,7 +21,7 @@ from tinker_ext.protocol.adaptation import (
     server_error_attempts,
     with_known,
 )
-from tinker_ext.protocol.hints import advice, is_lost, restriction
+from tinker_ext.protocol.error_responses import advice, is_lost, restriction
 from tinker_ext.rules.retry import parse_should_retry
 from tinker_ext.tracing import log
 

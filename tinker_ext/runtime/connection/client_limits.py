@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.protocol.flags import Flags
+from tinker_ext.protocol.server_protocol import Flags
 from tinker_ext.runtime.concurrency.budget import Budget
 
 if TYPE_CHECKING:

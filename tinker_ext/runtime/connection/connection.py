@@ -26,10 +26,10 @@ from tinker_ext.runtime.connection.negotiation import Negotiator
 from tinker_ext.runtime.credentials.credentials import CredentialSource
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-from tinker_ext.transport.build import build_gateway
+from tinker_ext.transport.auth import TOKEN_OPERATION, exchange_key, read_token
+from tinker_ext.transport.connections import build_gateway
 from tinker_ext.transport.gateway import Gateway
-from tinker_ext.transport.operations import TOKEN_OPERATION
-from tinker_ext.transport.request import new_idempotency_key
+from tinker_ext.transport.operations import new_idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     import httpx
 
     from tinker_ext.config import ClientConfig
-    from tinker_ext.protocol.flags import Flags
+    from tinker_ext.protocol.server_protocol import Flags
     from tinker_ext.redaction.secret import Secret
     from tinker_ext.runtime.retry.retrying import Retrier
-    from tinker_ext.transport.request import Request
+    from tinker_ext.transport.operations import Request
 
 T = TypeVar("T")
 
@@ -244,9 +244,9 @@ class Connection:
             return
 
         async def exchange() -> Secret:
-            request = operations.create_auth_token()
+            request = exchange_key()
             request.idempotency_key = new_idempotency_key()
-            return operations.read_token(request, await gateway.send(request))
+            return read_token(request, await gateway.send(request))
 
         command_only = flags.credential_default_source == "credential_cmd"
         await self.keys.enable_exchange(exchange, command_only=command_only)

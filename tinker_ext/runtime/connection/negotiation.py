@@ -14,9 +14,16 @@ from tinker_ext.errors import (
     APITimeoutError,
     TinkerError,
 )
-from tinker_ext.protocol.error_shapes import no_such_operation
-from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least, release_of
-from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol, from_client_config
+from tinker_ext.protocol.error_responses import no_such_operation
+from tinker_ext.protocol.server_protocol import (
+    BASELINE,
+    DynamicFlags,
+    Flags,
+    ServerProtocol,
+    at_least,
+    from_client_config,
+    release_of,
+)
 from tinker_ext.rules.retry import PROXY_STATUSES, parse_should_retry
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock

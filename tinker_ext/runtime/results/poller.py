@@ -16,7 +16,7 @@ from tinker_ext.errors import (
     RequestFailedError,
     SessionLostError,
 )
-from tinker_ext.protocol.hints import is_lost, restriction
+from tinker_ext.protocol.error_responses import is_lost, restriction
 from tinker_ext.redaction.redactor import LONGEST_ID
 from tinker_ext.rules.polling import (
     Failed,
@@ -37,7 +37,7 @@ from tinker_ext.rules.polling import (
 from tinker_ext.rules.retry import TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency.deadline import current_progress
 from tinker_ext.timeouts import TimeLimited, time_limit
-from tinker_ext.transport.results import ProtobufResult
+from tinker_ext.transport.response import ProtobufResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -32,7 +32,7 @@ from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
 from tinker_ext.runtime.retry.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.retry.pause import Pause, PausedError
 from tinker_ext.tracing import log
-from tinker_ext.transport.encoding import MalformedBodyError
+from tinker_ext.transport.response import MalformedBodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

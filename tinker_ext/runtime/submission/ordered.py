@@ -29,14 +29,14 @@ from tinker_ext.errors import (
     TinkerError,
     UnprocessableEntityError,
 )
-from tinker_ext.protocol.seq_ids import expected_seq_id
+from tinker_ext.protocol.error_responses import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.submission.submitting import read_request_id, submit
 from tinker_ext.transport import operations
-from tinker_ext.transport.results import FetchedResult
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.request import Request
+    from tinker_ext.transport.operations import Request
 
 T = TypeVar("T")
 Attributes = Mapping[str, AttributeValue]
@@ -112,10 +112,11 @@ class OrderedRequests:
         the error of a server that rejects the request.
         """
         self.check_usable()
-        attributes = self._attributes(chunks, attributes)
         if traced is not None:
-            traced.set(attributes)
+            if traced.active:
+                traced.set(self._attributes(chunks, attributes))
             return self._start(chunks, finish, parallel, hint)
+        attributes = self._attributes(chunks, attributes)
         with tracing.operation(chunks[0].request.operation.name, attributes):
             return self._start(chunks, finish, parallel, hint)
 

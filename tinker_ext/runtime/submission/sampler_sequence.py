@@ -18,7 +18,7 @@ from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, DeadlineExceededError
-from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.protocol.error_responses import MISSING_STATUSES
 from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT, first_seq_id
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log

@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinker_ext.errors import APIStatusError, SessionLostError
-from tinker_ext.protocol.seq_ids import is_reusable
+from tinker_ext.protocol.error_responses import is_reusable
 from tinker_ext.runtime.concurrency import tasks
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.transport.results import FetchedResult
+from tinker_ext.transport.response import FetchedResult
 
 if TYPE_CHECKING:
     from tinker_api import models
 
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.request import Request
+    from tinker_ext.transport.operations import Request
 
 
 def read_request_id(operation: str, value: object) -> str:
