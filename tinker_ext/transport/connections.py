@@ -159,18 +159,14 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._make = make
         self._transports: dict[tuple[bool, str | None], httpx.AsyncBaseTransport] = {}
         self._base = httpx.URL(base_url)
+        self._origin = self._base.scheme, self._base.raw_host, self._base.port
         # Connections closed without a response; None after the first response.
         self._failures: int | None = 0
         self._to_base = self._transport(base_url, self._base.scheme) if base_url else None
 
     def handle_async_request(self, request: httpx.Request) -> Coroutine[Any, Any, httpx.Response]:
-        url, base = request.url, self._base
-        same_origin = (url.scheme, url.raw_host, url.port) == (
-            base.scheme,
-            base.raw_host,
-            base.port,
-        )
-        if self._to_base is None or not same_origin:
+        url = request.url
+        if self._to_base is None or (url.scheme, url.raw_host, url.port) != self._origin:
             return self._transport(str(url), url.scheme).handle_async_request(request)
         if self._failures is None:
             return self._to_base.handle_async_request(request)

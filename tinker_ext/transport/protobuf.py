@@ -398,12 +398,16 @@ def _stop_reason(sequence: pb.SampledSequence) -> str:
 def _sample_response(content: bytes) -> types.SampleResponse:
     message = pb.SampleResponse.FromString(content)
     alternatives, has = message.prompt_alt_tokens, message.HasField
+    prompt_logprobs = message.prompt_logprobs
     targets = "target_prompt_logprobs"
     return types.SampleResponse(
         sequences=[
             _sequence(sequence, f"sequences[{at}]") for at, sequence in enumerate(message.sequences)
         ],
-        prompt_logprobs=_optional(message.prompt_logprobs, "prompt_logprobs"),
+        # NaN for a missing one; None if the field is empty.
+        prompt_logprobs=OptionalLogprobs(array=_array(prompt_logprobs, "<f4", "prompt_logprobs"))
+        if prompt_logprobs
+        else None,
         topk_prompt_logprobs=_topk(message.topk_prompt_logprobs, "topk_prompt_logprobs")
         if has("topk_prompt_logprobs")
         else None,
@@ -452,11 +456,6 @@ def _tensor(message: pb.Tensor, where: str) -> types.TensorData:
     check_csr(values, crow, columns, shape, where)
     buffer = NumberBuffer.from_array
     return types.TensorData.from_csr(buffer(values), buffer(crow), buffer(columns), shape)
-
-
-def _optional(data: bytes, where: str) -> OptionalLogprobs | None:
-    """Logprobs, with NaN for a missing one; None if the field is empty."""
-    return OptionalLogprobs(array=_array(data, "<f4", where)) if data else None
 
 
 def _topk(message: pb.TopkLogprobs, where: str) -> Topk:
