@@ -8,9 +8,11 @@ server's lists if an operation needs its run and id. Their form shows that of an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_path
@@ -20,10 +22,6 @@ from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGME
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_api import models
-
     from tinker_ext.runtime.core import ClientCore
 
 # The id of a session (RFC 9562), without a model's sequence number.

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
 from tinker_ext.backend_key import FILE_NAME, new_key
-from tinker_ext.config import ClientConfig, hide_values
+from tinker_ext.config import ClientConfig
+from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.core import ClientCore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tinker_ext.embedded.launch import RunningBackend
-    from tinker_ext.redaction.secret import Secret
 
 
 @define(eq=False)
@@ -160,15 +159,14 @@ class EmbeddedBackend:
             self._shared.release(server)
 
 
-def new_core(**config: Any) -> ClientCore:
-    """A new connection with the settings of `ClientConfig.resolve`."""
-    config = hide_values(config)
-    resolved = ClientConfig.resolve(**config)
-    backend = EmbeddedBackend(resolved)
+def new_core(config: ClientConfig, **observers: Any) -> ClientCore:
+    """A new connection; `observers` are those of `ClientCore`."""
+    backend = EmbeddedBackend(config)
     return ClientCore(
         backend.config,
         backend.base_url,
         backend.stop,
         check_server=backend.check,
         key_file=backend.key_file,
+        **observers,
     )

@@ -36,13 +36,7 @@ from tinker_ext.tracing.operations import (
     record_usage,
     sample_attributes,
 )
-from tinker_ext.tracing.spans import (
-    loading_tokenizer,
-    record_to,
-    recorder,
-    step,
-    stop_recording,
-)
+from tinker_ext.tracing.spans import loading_tokenizer, record_to, recorder, step, stop_recording
 from tinker_ext.tracing.stages import (
     attempt,
     decoding,

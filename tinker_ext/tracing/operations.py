@@ -10,20 +10,25 @@ reports to an operation looks there, and does nothing else if there is none.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
-from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
 from opentelemetry.context import Context
 from opentelemetry.metrics import get_meter_provider
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    get_tracer_provider,
+)
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.names import Attributes
@@ -32,6 +37,25 @@ from tinker_ext.tracing.names import Attributes
 current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
 #: The current operation if an SDK, a recording or a meter provider observes it.
 observed_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_observed", default=None)
+
+# The modules that hold the providers of the program, in variables that are None until it sets one.
+# They are not public, but without a provider the functions look up an environment variable on each
+# call. If a variable is missing, the function is called.
+_TRACE_API = sys.modules[get_tracer_provider.__module__]
+_METRICS_API = sys.modules[get_meter_provider.__module__]
+
+# Attributes of sampling by OpenTelemetry's conventions for GenAI clients: counts, no contents.
+# Sampling continues tokens; it is not a chat.
+_COMPLETION = "text_completion"
+_PROVIDER = "tinker"
+#: Attribute, name of the parameter in the API, and the default value, which is left out.
+_PARAMETERS = (
+    (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
+    (names.GEN_AI_TEMPERATURE, "temperature", None),
+    (names.GEN_AI_TOP_P, "top_p", 1),
+    (names.GEN_AI_TOP_K, "top_k", -1),
+    (names.GEN_AI_SEED, "seed", None),
+)
 
 
 class TokenBucket:
@@ -74,11 +98,6 @@ class TokenBucket:
 detail_bucket = TokenBucket(capacity=100, per_second=5.0)
 
 
-def metered() -> bool:
-    """Return True if the program has a meter provider; values are only computed then."""
-    return not type(get_meter_provider()).__module__.startswith("opentelemetry.metrics")
-
-
 class Operation:
     """A running operation; as a context manager, it makes itself the current operation.
 
@@ -96,19 +115,20 @@ class Operation:
 
     # Of an operation that nothing observes; most programs have neither an SDK nor a recording.
     span: Span = INVALID_SPAN
-    active = detailed = staged = handed_over = False
+    active = detailed = measured = staged = handed_over = False
     attempts = 0
     headers: Mapping[str, str] | None = None
     _attached: Token[Context] | None = None
 
     def __init__(self, name: str, attributes: Attributes) -> None:
         self.name = name
-        self.measured = metered()
-        if (
-            self.measured
-            or spans.current_recorder is not None
-            or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-        ):
+        traced = spans.current_recorder is not None
+        if getattr(_TRACE_API, "_TRACER_PROVIDER", True) is not None:
+            traced = traced or not isinstance(get_tracer_provider(), ProxyTracerProvider)
+        if getattr(_METRICS_API, "_METER_PROVIDER", True) is not None:
+            provider = type(get_meter_provider())
+            self.measured = not provider.__module__.startswith("opentelemetry.metrics")
+        if traced or self.measured:
             self._begin(name, attributes)
 
     def _begin(self, name: str, attributes: Attributes) -> None:
@@ -169,12 +189,7 @@ class Operation:
             self._attached = otel_context.attach(context)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._attached is not None:
             otel_context.detach(self._attached)
         observed_operation.reset(self._observed_token)
@@ -194,20 +209,6 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
         current.set(attributes or {})
         return nullcontext(current)
     return Operation(name, attributes or {})
-
-
-# Attributes of sampling by OpenTelemetry's conventions for GenAI clients: counts, no contents.
-# Sampling continues tokens; it is not a chat.
-_COMPLETION = "text_completion"
-_PROVIDER = "tinker"
-#: Attribute, name of the parameter in the API, and the default value, which is left out.
-_PARAMETERS = (
-    (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
-    (names.GEN_AI_TEMPERATURE, "temperature", None),
-    (names.GEN_AI_TOP_P, "top_p", 1),
-    (names.GEN_AI_TOP_K, "top_k", -1),
-    (names.GEN_AI_SEED, "seed", None),
-)
 
 
 def sample_attributes(

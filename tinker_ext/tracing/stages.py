@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from functools import lru_cache
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -103,12 +102,7 @@ class RunningStage:
         self._started = time.perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._request_id is not None:
             log_request_id.reset(self._log_token)
         _stage.reset(self._token)
@@ -150,12 +144,7 @@ class ShortStage:
             self._token = observed_operation.set(self._operation)
         self._started = spans.now()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         elapsed = spans.now() - self._started
         if elapsed >= names.SHORTEST_SPAN:
             self._record(elapsed, error)
@@ -324,12 +313,7 @@ class Attempt:
             metrics.in_flight(self._method, 1)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._attached is not None:
             otel_context.detach(self._attached)
         if error is not None:

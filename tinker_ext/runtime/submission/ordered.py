@@ -112,10 +112,11 @@ class OrderedRequests:
         the error of a server that rejects the request.
         """
         self.check_usable()
-        attributes = self._attributes(chunks, attributes)
         if traced is not None:
-            traced.set(attributes)
+            if traced.active:
+                traced.set(self._attributes(chunks, attributes))
             return self._start(chunks, finish, parallel, hint)
+        attributes = self._attributes(chunks, attributes)
         with tracing.operation(chunks[0].request.operation.name, attributes):
             return self._start(chunks, finish, parallel, hint)
 
