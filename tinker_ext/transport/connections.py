@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from attrs import define
 
 from tinker_ext.config import ClientConfig, parsers
 from tinker_ext.errors import ConfigurationError
@@ -303,15 +304,13 @@ class ShardedTransport(httpx.AsyncBaseTransport):
             task.add_done_callback(self._closing.discard)
 
 
+@define(eq=False)
 class _Shard:
     """A transport, its number of active requests, and whether it was discarded."""
 
-    __slots__ = ("active", "discarded", "transport")
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self.transport = transport
-        self.active = 0
-        self.discarded = False
+    transport: httpx.AsyncBaseTransport
+    active: int = 0
+    discarded: bool = False
 
 
 class _ReleasingStream(httpx.AsyncByteStream):
