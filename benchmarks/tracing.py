@@ -173,9 +173,11 @@ def without_tracing() -> Iterator[None]:
 
 @contextmanager
 def without_metrics() -> Iterator[None]:
+    from opentelemetry.metrics import NoOpMeterProvider
+
     from tinker_ext.tracing import operations
 
-    with replaced(operations, {"metered": lambda: False}):
+    with replaced(operations, {"get_meter_provider": NoOpMeterProvider}):
         yield
 
 

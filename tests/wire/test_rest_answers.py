@@ -11,7 +11,7 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import web_token
 from tinker_ext import types
-from tinker_ext.clients.rest.sessions import TRACE_EXPORT_INTERVAL
+from tinker_ext.clients.rest.client import TRACE_EXPORT_INTERVAL
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ Fields of later releases are omitted unless they are set: servers of 0.4.1 rejec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tinker_api import models
 from tinker_api.types import UNSET, Unset
@@ -13,18 +14,23 @@ from tinker_api.types import UNSET, Unset
 from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_path, check_str_mapping, validate_ttl
 from tinker_ext.clients.client_base import AwaitableClient, OfficialMembers, async_submit
-from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit, result_decoder
+from tinker_ext.clients.result_decoding import (
+    M,
+    ResultBody,
+    T,
+    decode_result,
+    misfit,
+    result_decoder,
+)
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest, OrderedRequests
 from tinker_ext.runtime.submission.sequence import FIRST
 from tinker_ext.transport import operations
-from tinker_ext.types import SamplingClientKind
+from tinker_ext.transport.operations import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
-from tinker_ext.types.unset import or_none, or_unset
+from tinker_ext.types.structuring import or_unset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
@@ -40,12 +46,6 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
     def _guaranteed_model_id(self) -> str:
         """`model_id`, under the name that programs for the official SDK use."""
         return self.model_id
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._core, self.model_id, self._requests.next_number)
@@ -63,20 +63,23 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         hour to ten years), replace a checkpoint of the same name with `overwrite`, and store
         `user_metadata` with it. All three are sent only if they are given.
         """
-        body = build_save(self.model_id, name, ttl_seconds, overwrite, user_metadata)
-        finish = result_decoder(
-            "save_weights", models.SaveWeightsResponse, types.SaveWeightsResponse.from_api
+        body = models.SaveWeightsRequest(
+            model_id=self.model_id,
+            path=_validate_name(name),
+            ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+            overwrite=overwrite or UNSET,
+            user_metadata=_metadata(user_metadata),
         )
-        return self._requests.start([as_chunk_request(body)], finish)
+        return self._submit(
+            operations.save_weights(body=body),
+            models.SaveWeightsResponse,
+            types.SaveWeightsResponse.from_api,
+        )
 
     save_state_async = async_submit(save_state)
 
     def load_state(
-        self,
-        path: str,
-        weights_access_token: str | None = None,
-        *,
-        optimizer: bool | None = None,
+        self, path: str, weights_access_token: str | None = None, *, optimizer: bool | None = None
     ) -> APIFuture[types.LoadWeightsResponse]:
         """Replace weights and optimizer state with those of a checkpoint.
 
@@ -88,11 +91,18 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         the weights alone, which is `optimizer=False` here; `True` is sent to every server.
         `weights_access_token` is for a checkpoint of another account.
         """
-        body = build_load(self.model_id, path, optimizer, weights_access_token)
-        finish = result_decoder(
-            "load_weights", models.LoadWeightsResponse, types.LoadWeightsResponse.from_api
+        check_path(path, "path", "create_lora_training_client")
+        body = models.LoadWeightsRequest(
+            model_id=self.model_id,
+            path=path,
+            optimizer=or_unset(optimizer),
+            weights_access_token=or_unset(weights_access_token),
         )
-        return self._requests.start([as_chunk_request(body)], finish)
+        return self._submit(
+            operations.load_weights(body=body).with_secret(weights_access_token),
+            models.LoadWeightsResponse,
+            types.LoadWeightsResponse.from_api,
+        )
 
     load_state_async = async_submit(load_state)
 
@@ -105,20 +115,20 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
     load_state_with_optimizer_async = async_submit(load_state_with_optimizer)
 
     def save_weights_for_sampler(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        user_metadata: dict[str, str] | None = None,
+        self, name: str, ttl_seconds: int | None = None, user_metadata: dict[str, str] | None = None
     ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
         """Save the weights for sampling as checkpoint `name`; sample from its path.
 
         `ttl_seconds` and `user_metadata` are those of `save_state`.
         """
-        body = build_save_for_sampler(self.model_id, name, ttl_seconds, user_metadata)
-        return self._requests.start(
-            [as_chunk_request(body)],
-            lambda bodies: _sampler_path(bodies[0]),
+        body = models.SaveWeightsForSamplerRequest(
+            model_id=self.model_id,
+            path=_validate_name(name),
+            ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+            user_metadata=_metadata(user_metadata),
         )
+        request = ChunkRequest(operations.save_weights_for_sampler(body=body))
+        return self._requests.start([request], _sampler_path)
 
     save_weights_for_sampler_async = async_submit(save_weights_for_sampler)
 
@@ -133,20 +143,34 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         `RestClient.get_external_weights_urls` returns the URLs of its files. They are encrypted
         for `age_encryption_recipients` (age public keys), if any.
         """
-        body = build_external_save(self.model_id, name, ttl_seconds, age_encryption_recipients)
-        finish = result_decoder(
-            "save_weights_external",
+        recipients = age_encryption_recipients
+        body = models.SaveWeightsExternalRequest(
+            model_id=self.model_id,
+            path=_validate_name(name),
+            ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+            age_encryption_recipients=UNSET if recipients is None else list(recipients),
+        )
+        return self._submit(
+            operations.save_weights_external(body=body),
             models.SaveWeightsExternalResponseInternal,
             types.SaveWeightsExternalResponse.from_api,
         )
-        return self._requests.start([as_chunk_request(body)], finish)
 
     save_weights_external_async = async_submit(save_weights_external)
 
+    def _submit(
+        self,
+        request: Request[models.UntypedAPIFuture],
+        model: type[M],
+        convert: Callable[[M], T],
+        usage: tuple[str, int] | None = None,
+    ) -> APIFuture[T]:
+        """Send a request in order; `usage` is that of its `ChunkRequest`."""
+        finish = result_decoder(request.operation.name, model, convert)
+        return self._requests.start([ChunkRequest(request, usage=usage)], finish)
 
-def decode_sampler_weights(
-    bodies: list[ResultBody],
-) -> types.SaveWeightsForSamplerResponseInternal:
+
+def decode_sampler_weights(bodies: list[ResultBody]) -> types.SaveWeightsForSamplerResponseInternal:
     """Weights saved for sampling: their path, or the sampling session that has loaded them."""
     return decode_result(
         "save_weights_for_sampler",
@@ -156,102 +180,12 @@ def decode_sampler_weights(
     )
 
 
-def _sampler_path(body: ResultBody) -> types.SaveWeightsForSamplerResponse:
-    path = decode_sampler_weights([body]).path
+def _sampler_path(bodies: list[ResultBody]) -> types.SaveWeightsForSamplerResponse:
+    path = decode_sampler_weights(bodies).path
     if path is None:
-        raise misfit(
-            "save_weights_for_sampler", body, "the server saved the weights but returned no path"
-        )
+        message = "the server saved the weights but returned no path"
+        raise misfit("save_weights_for_sampler", bodies[0], message)
     return types.SaveWeightsForSamplerResponse(path=path)
-
-
-WeightsRequest: TypeAlias = (
-    models.SaveWeightsRequest
-    | models.LoadWeightsRequest
-    | models.SaveWeightsForSamplerRequest
-    | models.SaveWeightsExternalRequest
-)
-
-
-def as_chunk_request(body: WeightsRequest) -> ChunkRequest:
-    """The request for a body; its seq_id is set when it is sent."""
-    match body:
-        case models.SaveWeightsRequest() as save:
-            return ChunkRequest(operations.save_weights(body=save))
-        case models.LoadWeightsRequest() as load:
-            request = operations.load_weights(body=load)
-            return ChunkRequest(request.with_secret(or_none(load.weights_access_token)))
-        case models.SaveWeightsExternalRequest() as save:
-            return ChunkRequest(operations.save_weights_external(body=save))
-        case save:
-            return ChunkRequest(operations.save_weights_for_sampler(body=save))
-
-
-def build_save(
-    model_id: str,
-    name: str,
-    ttl_seconds: int | None,
-    overwrite: bool,
-    user_metadata: Mapping[str, str] | None,
-) -> models.SaveWeightsRequest:
-    """Save weights and optimizer state under a name."""
-    return models.SaveWeightsRequest(
-        model_id=model_id,
-        path=_validate_name(name),
-        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
-        overwrite=overwrite or UNSET,
-        user_metadata=_metadata(user_metadata),
-    )
-
-
-def build_save_for_sampler(
-    model_id: str, name: str, ttl_seconds: int | None, user_metadata: Mapping[str, str] | None
-) -> models.SaveWeightsForSamplerRequest:
-    """Save the weights alone under a name."""
-    return models.SaveWeightsForSamplerRequest(
-        model_id=model_id,
-        path=_validate_name(name),
-        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
-        user_metadata=_metadata(user_metadata),
-    )
-
-
-def build_ephemeral_save(
-    model_id: str, session_seq_id: int, kind: SamplingClientKind
-) -> models.SaveWeightsForSamplerRequest:
-    """Save the weights alone, without a name, for the sampling session of that number."""
-    if kind not in get_args(SamplingClientKind):
-        raise InvalidInputError(f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind")
-    return models.SaveWeightsForSamplerRequest(
-        model_id=model_id,
-        sampling_session_seq_id=session_seq_id,
-        kind=UNSET if kind == "snapshot" else kind,
-    )
-
-
-def build_external_save(
-    model_id: str, name: str, ttl_seconds: int | None, recipients: list[str] | None
-) -> models.SaveWeightsExternalRequest:
-    """Export the weights as files to download, encrypted for the recipients, if any."""
-    return models.SaveWeightsExternalRequest(
-        model_id=model_id,
-        path=_validate_name(name),
-        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
-        age_encryption_recipients=UNSET if recipients is None else list(recipients),
-    )
-
-
-def build_load(
-    model_id: str, path: str, optimizer: bool | None, access_token: str | None
-) -> models.LoadWeightsRequest:
-    """Load a checkpoint into a model; with `optimizer` None the server chooses."""
-    check_path(path, "path", "create_lora_training_client")
-    return models.LoadWeightsRequest(
-        model_id=model_id,
-        path=path,
-        optimizer=or_unset(optimizer),
-        weights_access_token=or_unset(access_token),
-    )
 
 
 def _metadata(metadata: Mapping[str, str] | None) -> models.TextMetadata | Unset:

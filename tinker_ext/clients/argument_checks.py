@@ -12,6 +12,10 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import plain_number
 from tinker_ext.types.checkpoint_path import SCHEME
 
+# A URL of any scheme (RFC 3986, 3.1), or an absolute path of a file system: the paths that servers
+# return. A name without either is that of a base model.
+_PATH = re.compile(r"[a-z][a-z0-9+.-]*://\S|/.|[a-z]:[\\/]", re.IGNORECASE)
+
 
 def check_int(value: object, minimum: int, where: str) -> None:
     """Require an integer (Python's or numpy's) of at least `minimum`."""
@@ -62,11 +66,6 @@ def validate_ttl(seconds: int | None) -> int | None:
             f"expected an integer of at least 1 second, got {seconds!r}", where="ttl_seconds"
         )
     return seconds
-
-
-# A URL of any scheme (RFC 3986, 3.1), or an absolute path of a file system: the paths that servers
-# return. A name without either is that of a base model.
-_PATH = re.compile(r"[a-z][a-z0-9+.-]*://\S|/.|[a-z]:[\\/]", re.IGNORECASE)
 
 
 def check_base_model(base_model: str, instead: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from attrs import frozen
 from tinker_api import models
@@ -13,6 +14,7 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.argument_checks import check_nonempty_str
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
 from tinker_ext.errors import InvalidInputError, TinkerError
+from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.concurrency.futures import user_stacklevel
@@ -21,12 +23,15 @@ from tinker_ext.transport.training_data import TrainingData, TrainingRequest
 from tinker_ext.types.inputs.datum import DTYPE_BY_KEY
 from tinker_ext.types.inputs.params import LossFnType
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-
 Operation = Literal["forward", "forward_backward"]
+#: The names of losses, of the parameters of a loss, and of the keys of ``loss_fn_inputs`` that the
+#: known servers read. A server may have others, so an unknown name is sent.
+LOSSES = frozenset(get_args(get_args(LossFnType)[0]))
+LOSS_PARAMETERS = frozenset({"beta", "clip_high_threshold", "clip_low_threshold", "kl_coeff"})
+INPUT_KEYS = frozenset(DTYPE_BY_KEY)
+# The similarity from which a name is taken for a typo (`difflib.SequenceMatcher.ratio`); "ppo2" and
+# "ppo", which may be two losses, have 0.86. A suggestion is all that depends on it.
+_SIMILAR = 0.75
 
 
 @frozen
@@ -154,16 +159,6 @@ def _split(data: Sequence[types.Datum], protocol: ServerProtocol) -> list[range]
         max_items=max(1, flags.fwdbwd_max_chunk_len),
         max_size=max(1, flags.fwdbwd_max_chunk_bytes_count),
     )
-
-
-#: The names of losses, of the parameters of a loss, and of the keys of ``loss_fn_inputs`` that the
-#: known servers read. A server may have others, so an unknown name is sent.
-LOSSES = frozenset(get_args(get_args(LossFnType)[0]))
-LOSS_PARAMETERS = frozenset({"beta", "clip_high_threshold", "clip_low_threshold", "kl_coeff"})
-INPUT_KEYS = frozenset(DTYPE_BY_KEY)
-# The similarity from which a name is taken for a typo (`difflib.SequenceMatcher.ratio`); "ppo2" and
-# "ppo", which may be two losses, have 0.86. A suggestion is all that depends on it.
-_SIMILAR = 0.75
 
 
 def misspelled_names(loss_fn: str, config: Mapping[str, Any] | None) -> str | None:

@@ -8,22 +8,20 @@ server's lists if an operation needs its run and id. Their form shows that of an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_path
 from tinker_ext.errors import InvalidInputError, NotFoundError
 from tinker_ext.transport import operations
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_api import models
-
     from tinker_ext.runtime.core import ClientCore
 
 # The id of a session (RFC 9562), without a model's sequence number.

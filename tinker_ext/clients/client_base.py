@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from enum import Enum
 from functools import update_wrapper
@@ -33,13 +33,17 @@ from typing import (
 from tinker_ext.config import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
 C = TypeVar("C", bound="AwaitableClient")
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 
+#: The console of the hosted service (release 0.38.0).
+CONSOLE_URL = "https://tinker.thinkingmachines.ai"
 # Prefixes of the attributes that notebooks look up on displayed objects; clients have none.
 _DISPLAY_HOOKS = ("_repr_", "_ipython_")
 
@@ -162,12 +166,6 @@ class _PendingClientProxy(Generic[C]):
         return self._kind
 
 
-T = TypeVar("T")
-
-#: The console of the hosted service (release 0.38.0).
-CONSOLE_URL = "https://tinker.thinkingmachines.ai"
-
-
 class ClientConnectionPoolType(Enum):
     """The connection pools of the official SDK. This client has one pool for all requests."""
 
@@ -236,9 +234,18 @@ class ClientHolder:
 
 
 class OfficialMembers:
-    """Members of all clients that the official SDK has and this client needs no more."""
+    """Members of all clients that the official SDK has and this client needs no more.
+
+    Copying a client within a process returns the same object.
+    """
 
     _core: ClientCore
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     @property
     def holder(self) -> ClientHolder:
@@ -258,11 +265,6 @@ def page_url(core: ClientCore, path: str) -> str:
     if base_url == DEFAULT_BASE_URL:
         return f"{CONSOLE_URL}/{path}"
     return f"{(core.connection.base_url or base_url).rstrip('/')}/api/v1/{path}"
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-S = TypeVar("S")
 
 
 def async_result(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve, field, frozen
 from tinker_api import models
@@ -18,24 +19,22 @@ from tinker_ext.clients.argument_checks import (
 )
 from tinker_ext.clients.checkpoint_lookup import find_run_id, run_id_hint
 from tinker_ext.clients.custom_loss import LossHandle
-from tinker_ext.clients.loss_tracing import encode_graph
+from tinker_ext.clients.loss_tracing import TracedLoss, encode_graph
 from tinker_ext.clients.result_decoding import decode_result, require_base_model
 from tinker_ext.clients.service import DEFAULT_RANK
 from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import InvalidInputError, NotFoundError, TinkerError
-from tinker_ext.protocol.server_protocol import at_least
-from tinker_ext.runtime.core import submit
+from tinker_ext.protocol.server_protocol import ServerProtocol, at_least
+from tinker_ext.runtime.core import ClientCore, submit
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.operations import Request
-from tinker_ext.types.unset import or_default, or_none, or_unset
+from tinker_ext.types.structuring import or_default, or_none, or_unset
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tinker_ext.clients.loss_tracing import TracedLoss
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.runtime.core import ClientCore
+# Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
+# and after a cancellation.
+CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
+ADVICE = "; pass base_model to create the client"
 
 
 @frozen(kw_only=True)
@@ -142,13 +141,6 @@ async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
         name, result, models.CreateCustomLossResponse, lambda response: response.loss_id
     )
     return evolve(handle, loss_id=loss_id)
-
-
-# Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
-# and after a cancellation.
-CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
-
-ADVICE = "; pass base_model to create the client"
 
 
 class LoadCreateUnsupportedError(Exception):

@@ -9,7 +9,7 @@ accumulates the same gradients.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,8 +19,6 @@ from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import numpy as np
     import numpy.typing as npt
     import torch
@@ -36,6 +34,9 @@ NumpyLoss: TypeAlias = (
     "Callable[[list[types.Datum], list[Array]], tuple[float, Sequence[Array], dict[str, float]]]"
 )
 CustomLoss: TypeAlias = "TorchLoss | NumpyLoss"
+#: A loss of one datum: takes its logprobs, then the inputs it reads; returns a scalar tensor and
+#: metrics, also scalar tensors, named ``custom/<name>:sum`` or ``custom/<name>:mean``.
+PerDatumLossFn: TypeAlias = "Callable[..., tuple[torch.Tensor, Mapping[str, torch.Tensor]]]"
 
 
 @frozen
@@ -179,8 +180,7 @@ def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
         iter(gradients)
     except TypeError:
         raise InvalidInputError(
-            f"expected a list of arrays, got {type(gradients).__name__}",
-            where="loss_fn, gradients",
+            f"expected a list of arrays, got {type(gradients).__name__}", where="loss_fn, gradients"
         ) from None
     arrays = [_gradient_array(gradient, index) for index, gradient in enumerate(gradients)]
     return Gradients(value, arrays, dict(metrics))
@@ -247,11 +247,6 @@ def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> N
             )
         if not np.isfinite(gradient).all():
             raise InvalidInputError("expected finite values, got infinity or NaN", where=where)
-
-
-#: A loss of one datum: takes its logprobs, then the inputs it reads; returns a scalar tensor and
-#: metrics, also scalar tensors, named ``custom/<name>:sum`` or ``custom/<name>:mean``.
-PerDatumLossFn: TypeAlias = "Callable[..., tuple[torch.Tensor, Mapping[str, torch.Tensor]]]"
 
 
 @frozen

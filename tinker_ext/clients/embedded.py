@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
-from tinker_ext.backend_key import FILE_NAME, new_key
-from tinker_ext.config import ClientConfig, hide_values
+from tinker_ext.config import ClientConfig
+from tinker_ext.private_files import BACKEND_KEY_FILE, new_backend_key
+from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.core import ClientCore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tinker_ext.embedded.launch import RunningBackend
-    from tinker_ext.redaction.secret import Secret
 
 
 @define(eq=False)
@@ -95,7 +94,7 @@ def shared_backend(folder: Path | None) -> SharedBackend:
 @cache
 def process_key() -> Secret:
     """The key of this process's backends."""
-    return new_key()
+    return new_backend_key()
 
 
 def _after_fork() -> None:
@@ -150,7 +149,7 @@ class EmbeddedBackend:
     def key_file(self) -> Path | None:
         """The file from which other processes read the key of a started backend."""
         server = self._server
-        return None if server is None else server.state_dir.absolute() / FILE_NAME
+        return None if server is None else server.state_dir.absolute() / BACKEND_KEY_FILE
 
     def stop(self) -> None:
         """Stop using the backend, if it was started."""
@@ -160,15 +159,14 @@ class EmbeddedBackend:
             self._shared.release(server)
 
 
-def new_core(**config: Any) -> ClientCore:
-    """A new connection with the settings of `ClientConfig.resolve`."""
-    config = hide_values(config)
-    resolved = ClientConfig.resolve(**config)
-    backend = EmbeddedBackend(resolved)
+def new_core(config: ClientConfig, **observers: Any) -> ClientCore:
+    """A new connection; `observers` are those of `ClientCore`."""
+    backend = EmbeddedBackend(config)
     return ClientCore(
         backend.config,
         backend.base_url,
         backend.stop,
         check_server=backend.check,
         key_file=backend.key_file,
+        **observers,
     )

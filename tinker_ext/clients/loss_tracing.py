@@ -11,7 +11,7 @@ import builtins
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -21,8 +21,6 @@ from tinker_ext import types
 from tinker_ext.errors import ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import torch.fx
 
     Ranks = Mapping[str, types.CustomLossInputRank]
@@ -38,6 +36,9 @@ _NOT_TRACED = {
     "backward": "return the loss; its gradients are computed for you",
     **dict.fromkeys(("item", "numpy", "tolist"), "keep the value a tensor, in metrics too"),
 }
+# CPython's private module of operator functions, and the portable name.
+_PRIVATE, _PUBLIC = "_operator.", "operator."
+_PREFIX = "torch."
 
 
 @frozen
@@ -173,11 +174,6 @@ def _output_violations(output: Any) -> Iterator[str]:
             )
         if not isinstance(value, Node):
             yield f"must return its metric {name} as a tensor, not {value!r}"
-
-
-# CPython's private module of operator functions, and the portable name.
-_PRIVATE, _PUBLIC = "_operator.", "operator."
-_PREFIX = "torch."
 
 
 def encode_graph(loss: TracedLoss) -> models.CustomLossGraph:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from tinker_api import models
 
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.transport.response import FetchedResult, ProtobufResult
 from tinker_ext.types.structuring import InvalidFieldError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 ResultBody = FetchedResult
 R = TypeVar("R")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import Context
-from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -16,9 +16,6 @@ from tinker_ext.rules.retry import BACKOFF_BASE, BACKOFF_CAP, RetryPolicy
 from tinker_ext.runtime.connection.client_limits import Budget
 from tinker_ext.types.argument_checks import check_bool, check_integer, check_number
 from tinker_ext.types.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 #: Defaults of releases 0.4.1 and 0.38.0: samples in flight, seconds, and a factor without effect.
 MAX_CONNECTIONS = 1000

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
 from attrs import field, frozen
 
@@ -26,12 +27,12 @@ from tinker_ext.json_lines import JsonLines
 from tinker_ext.runtime.concurrency.as_completed import CompletionQueue, FutureIterator, NotYet
 from tinker_ext.runtime.concurrency.futures import APIFuture
 
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
 #: Errors that every other prompt would have as well; they end the iteration.
 FATAL_ERRORS = (AuthenticationError, ClientClosedError, ConfigurationError, SessionLostError)
+FORMAT = 1
+#: Characters of a prompt's SHA-256 digest in the file; 64 bits distinguish billions of prompts.
+DIGEST_LENGTH = 16
+_MISSING = -1
 
 
 @frozen
@@ -296,12 +297,6 @@ def _check_prompts(prompts: Sequence[types.ModelInput], file: SampleFile) -> Non
     for index, prompt in enumerate(prompts):
         if file.has(index) and isinstance(prompt, types.ModelInput):
             file.check_prompt(index, prompt_digest(prompt))
-
-
-FORMAT = 1
-#: Characters of a prompt's SHA-256 digest in the file; 64 bits distinguish billions of prompts.
-DIGEST_LENGTH = 16
-_MISSING = -1
 
 
 def prompt_digest(prompt: types.ModelInput) -> str:

@@ -108,7 +108,10 @@ class SampleOptions:
             "asample", sampled.result, models.SampleResponse, types.SampleResponse.from_api
         )
         try:
-            self._check_response(response, num_samples, prompt_tokens)
+            response.check(num_samples, prompt_tokens)
+            scored = self.targets is not None or self.last_n is not None
+            if scored or self.topk_sample or self.alternatives:
+                self._check_options(response, prompt_tokens)
         except ValueError as error:
             raise misfit("asample", sampled.result, str(error)) from None
         ids = sampled.sequence_ids
@@ -116,15 +119,12 @@ class SampleOptions:
             response._identify_sequences(ids)
         return response
 
-    def _check_response(
-        self, response: types.SampleResponse, num_samples: int, prompt_tokens: int | None
-    ) -> None:
-        """Reject a result that does not fit its request or ignores an option.
+    def _check_options(self, response: types.SampleResponse, prompt_tokens: int | None) -> None:
+        """Reject a result that does not fit an option of release 0.38.0, or ignores it.
 
         Raises:
             ValueError: naming the field or the argument.
         """
-        response.check(num_samples, prompt_tokens)
         if self.targets is not None or self.alternatives:
             self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
         if self.topk_sample and any(

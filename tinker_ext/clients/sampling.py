@@ -20,11 +20,7 @@ from tinker_ext.clients.client_base import (
     async_result,
 )
 from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
-from tinker_ext.clients.sample_request import (
-    SampleOptions,
-    SampleResult,
-    text_length,
-)
+from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
 from tinker_ext.clients.sampling_session import (
     SamplerHandle,
     check_source,
@@ -32,27 +28,21 @@ from tinker_ext.clients.sampling_session import (
     open_sampling_session,
 )
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.errors import (
-    APIResponseValidationError,
-    GoneError,
-    InvalidInputError,
-    TinkerError,
-)
+from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError, TinkerError
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.as_completed import AwaitableConcurrentFuture
-from tinker_ext.runtime.core import read_request_id, unpickled_core
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.core import ClientCore, read_request_id, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.transport import operations
 from tinker_ext.transport.response import FetchedResult
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 from tinker_ext.usage import Usage, UsageCounter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tinker_ext.clients.sample_many import ProgressCallback, SampleStream
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.core import ClientCore
 
 # How often a sample is requested if the server loses its result (410).
 GONE_LIMIT = 3
@@ -380,16 +370,16 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             elsewhere=True,
         )
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
-        weights = (self.model_path, self._base_model, self._record_stability_info)
-        state = (self.sampling_session_id, *weights, self._retry_config)
-        return _restore, (type(self), self._core, *state)
+        restore = partial(
+            type(self),
+            model_path=self.model_path,
+            base_model=self._base_model,
+            record_stability_info=self._record_stability_info,
+            retry_config=self._retry_config,
+            elsewhere=True,
+        )
+        return restore, (self._core, self.sampling_session_id)
 
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
@@ -520,27 +510,6 @@ def open_sampling_client(
                 retry_config=retry_config,
             ),
         )
-
-
-def _restore(
-    kind: type[SamplingClient],
-    core: ClientCore,
-    session_id: str,
-    model_path: str | None,
-    base_model: str | None,
-    record_stability_info: bool,
-    retry_config: RetryConfig | None = None,
-) -> SamplingClient:
-    """The client of a pickle, in the process that loads it."""
-    return kind(
-        core,
-        session_id,
-        model_path=model_path,
-        base_model=base_model,
-        record_stability_info=record_stability_info,
-        retry_config=retry_config,
-        elsewhere=True,
-    )
 
 
 def _not_params(value: object) -> InvalidInputError:

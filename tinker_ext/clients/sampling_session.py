@@ -18,7 +18,7 @@ from tinker_ext.errors import APIResponseValidationError, APIStatusError, Invali
 from tinker_ext.protocol.error_responses import MISSING_STATUSES
 from tinker_ext.runtime.core import read_request_id
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore

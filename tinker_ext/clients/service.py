@@ -8,31 +8,28 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.client_base import OfficialMembers, async_result, page_url, resolve_client
-from tinker_ext.clients.embedded import EmbeddedBackend
+from tinker_ext.clients.embedded import new_core
+from tinker_ext.clients.retry_config import RetryConfig
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.runtime.concurrency.futures import done_future
+from tinker_ext.config.client_config import Settings
+from tinker_ext.protocol.server_protocol import ServerProtocol
+from tinker_ext.runtime.concurrency.futures import APIFuture, done_future
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.session import SessionEnd
+from tinker_ext.runtime.results.poller import QueueStateObserver, SessionObserver
+from tinker_ext.runtime.session import SessionEnd, SessionStatus
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tinker_ext.clients.custom_loss import LossHandle, PerDatumLossFn
     from tinker_ext.clients.rest.client import AdminClient, RestClient
-    from tinker_ext.clients.retry_config import RetryConfig
     from tinker_ext.clients.training import TrainingClient
-    from tinker_ext.config.client_config import Settings
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.results.poller import QueueStateObserver, SessionObserver
-    from tinker_ext.runtime.session import SessionStatus
 
 # The default LoRA rank (0.4.1).
 DEFAULT_RANK = 32
@@ -85,13 +82,8 @@ class ServiceClient(OfficialMembers):
         # A traceback with variables would show their values.
         del user_metadata, project_id, default_headers_overrides, config, named
         self._config = ClientConfig.resolve(**settings)
-        backend = EmbeddedBackend(self._config)
-        self._core = ClientCore(
-            backend.config,
-            backend.base_url,
-            backend.stop,
-            check_server=backend.check,
-            key_file=backend.key_file,
+        self._core = new_core(
+            self._config,
             queue_state_observer=queue_state_observer,
             session_observer=session_observer,
         )
@@ -353,12 +345,6 @@ class ServiceClient(OfficialMembers):
     def _close_after(self, error: BaseException | None) -> None:
         """Close at the end of a `with` block; pending requests are abandoned if it raised."""
         self._core.close(CLOSE_TIMEOUT if error is None else 0.0, SessionEnd.from_error(error))
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ServiceClient.from_core, (self._core,)

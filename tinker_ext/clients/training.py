@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tinker_api import models
+from tinker_api.types import UNSET
 
 from tinker_ext import tracing, types
-from tinker_ext.clients._checkpointing import (
-    CheckpointingBase,
-    as_chunk_request,
-    build_ephemeral_save,
-    decode_sampler_weights,
-)
+from tinker_ext.clients._checkpointing import CheckpointingBase, decode_sampler_weights
 from tinker_ext.clients.batches import (
     INPUT_KEYS,
     LOSSES,
@@ -38,16 +35,13 @@ from tinker_ext.clients.retry_config import RetryConfig, check_retry_config
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError, TinkerError
+from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from transformers import PreTrainedTokenizerBase
-
-    from tinker_ext.runtime.concurrency.futures import APIFuture
 
 
 class TrainingClient(CheckpointingBase):
@@ -98,7 +92,7 @@ class TrainingClient(CheckpointingBase):
         """Compute the loss of `data` and accumulate its gradients until the next `optim_step`.
 
         A large batch is sent as several requests and returned as one result: `loss_fn_outputs` in
-        the order of `data`, metrics reduced according to their suffix (`rules.metrics`).
+        the order of `data`, metrics reduced according to their suffix (`rules.outputs`).
 
         A datum of N tokens has int64 `target_tokens` of shape (N,), and float32 inputs of the same
         shape. p is the model's logprob of a target, q that in `logprobs`, A that in `advantages`,
@@ -183,11 +177,12 @@ class TrainingClient(CheckpointingBase):
         another one was chosen. `adam_params` is the argument's name in release 0.4.1.
         """
         body = _optim_step_request(self.model_id, optim_params, adam_params)
-        finish = result_decoder(
-            "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
+        return self._submit(
+            operations.optim_step(body=body),
+            models.OptimStepResponse,
+            types.OptimStepResponse.from_api,
+            usage=("optim_steps", 1),
         )
-        request = ChunkRequest(operations.optim_step(body=body), usage=("optim_steps", 1))
-        return self._requests.start([request], finish)
 
     optim_step_async = async_submit(optim_step)
 
@@ -215,13 +210,18 @@ class TrainingClient(CheckpointingBase):
     ) -> APIFuture[SamplingClient]:
         """Save the weights for sampling, without a name; the future's result samples from them."""
         check_retry_config(retry_config)
-        seq_id = next(self._core.session.sampling_seq_ids)
-        body = build_ephemeral_save(self.model_id, seq_id, kind)
-        with tracing.operation("save_weights_and_get_sampling_client"):
-            saved = self._requests.start(
-                [as_chunk_request(body)],
-                decode_sampler_weights,
+        if kind not in get_args(types.SamplingClientKind):
+            raise InvalidInputError(
+                f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind"
             )
+        body = models.SaveWeightsForSamplerRequest(
+            model_id=self.model_id,
+            sampling_session_seq_id=next(self._core.session.sampling_seq_ids),
+            kind=UNSET if kind == "snapshot" else kind,
+        )
+        request = ChunkRequest(operations.save_weights_for_sampler(body=body))
+        with tracing.operation("save_weights_and_get_sampling_client"):
+            saved = self._requests.start([request], decode_sampler_weights)
 
             async def open_session() -> str:
                 weights = await saved
@@ -408,10 +408,7 @@ class TrainingClient(CheckpointingBase):
 
     async def _run(self, batch: Batch, ticket: int) -> list[ResultBody]:
         return await self._requests.run(
-            ticket,
-            batch.parts,
-            batch.attributes,
-            parallel=batch.parallel,
+            ticket, batch.parts, batch.attributes, parallel=batch.parallel
         )
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from attrs import define
 
-from tinker_ext.types.inputs.chunks import EncodedTextChunk
-from tinker_ext.types.inputs.model_input import ModelInput
+from tinker_ext.types.inputs.model_input import EncodedTextChunk, ModelInput
 
 #: Requests that start immediately after the first rate-limit pause, the maximum ramp-up time in s
 #: (0.38.0 allows 10 requests for 10 s after a backoff), and the number of requests in flight at the

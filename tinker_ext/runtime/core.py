@@ -21,9 +21,9 @@ from attrs import evolve, frozen
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.backend_key import read_key
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIResponseValidationError, ClientClosedError, ConfigurationError
+from tinker_ext.private_files import read_backend_key
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.retry import RetryPolicy
 from tinker_ext.runtime.concurrency import tasks
@@ -354,7 +354,7 @@ def unpickled_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
     there is none, the first call raises ConfigurationError.
     """
     if key_file is not None:
-        config = evolve(config, api_key=read_key(key_file), credential_cmd=None)
+        config = evolve(config, api_key=read_backend_key(key_file), credential_cmd=None)
     name = (config.rate_limit_key, key_file, repr(config))
     with _unpickled_lock:
         core = _unpickled.get(name)

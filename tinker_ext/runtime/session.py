@@ -37,7 +37,7 @@ from tinker_ext.runtime.results.poller import SessionObserver
 from tinker_ext.timeouts import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.structuring import or_unset
 from tinker_ext.version import __version__
 
 # Seconds between heartbeats, and without a successful one until the session counts as lost;

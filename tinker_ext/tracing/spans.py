@@ -49,6 +49,9 @@ FORMAT = 1
 
 # Offset of a monotonic clock, in nanoseconds since 1970.
 _EPOCH = time.time_ns() - time.perf_counter_ns()
+#: The recorder of this process; read by each operation that starts.
+current_recorder: Recorder | None = None
+_lock = threading.Lock()
 
 
 def now() -> int:
@@ -200,11 +203,6 @@ def _child_of(parent: SpanContext) -> SpanContext:
     )
 
 
-#: The recorder of this process; read by each operation that starts.
-current_recorder: Recorder | None = None
-_lock = threading.Lock()
-
-
 def record_to(path: Path) -> None:
     """Write the spans of this process to `path`; a second call with the same path does nothing.
 
@@ -258,13 +256,7 @@ def start(
         return inner
     above = trace.get_current_span(context).get_span_context()
     return RecordedSpan(
-        writer,
-        inner,
-        name,
-        parent=above,
-        kind=kind,
-        attributes=attributes,
-        start_time=start_time,
+        writer, inner, name, parent=above, kind=kind, attributes=attributes, start_time=start_time
     )
 
 

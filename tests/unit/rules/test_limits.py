@@ -17,9 +17,12 @@ from tinker_ext.rules.limits import (
     restart_burst,
     restart_delay,
 )
-from tinker_ext.types.inputs.chunks import EncodedTextChunk
-from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk
-from tinker_ext.types.inputs.model_input import ModelInput
+from tinker_ext.types.inputs.model_input import (
+    EncodedTextChunk,
+    ImageAssetPointerChunk,
+    ImageChunk,
+    ModelInput,
+)
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 80), max_size=40), st.data())

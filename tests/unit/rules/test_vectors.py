@@ -32,7 +32,6 @@ from tinker_ext.rules import (
     datum_index,
     hashing,
     limits,
-    metrics,
     outputs,
     polling,
     retry,
@@ -203,7 +202,7 @@ def test_expected_seq_id(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("metrics.json"))
 def test_metrics(case: dict[str, Any]) -> None:
     parts = [({key: number(v) for key, v in values.items()}, w) for values, w in case["parts"]]
-    reduced = metrics.reduce_metrics(parts)
+    reduced = outputs.reduce_metrics(parts)
     expected = {key: number(value) for key, value in case["expect"].items()}
     assert set(reduced) == set(expected)
     for key, value in expected.items():

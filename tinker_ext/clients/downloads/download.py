@@ -12,10 +12,12 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin
 
 from attrs import field, frozen
@@ -40,33 +42,31 @@ from tinker_ext.clients.downloads.partial_file import (
 )
 from tinker_ext.clients.downloads.transfer import (
     OPERATION,
+    ProgressCallback,
     ProgressCallbackError,
     SignedUrls,
     Transfer,
+    UrlSigner,
     on_thread,
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
-from tinker_ext.clients.rest._rest_base import path_params
-from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archive_url
+from tinker_ext.clients.rest._rest_base import RestClientBase, path_params
+from tinker_ext.clients.rest.checkpoints import (
+    DEFAULT_ARCHIVE_LIFETIME,
+    ArchiveResponse,
+    archive_url,
+)
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
 from tinker_ext.protocol.error_responses import MISSING_STATUSES
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.core import ClientCore
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
 from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
-from tinker_ext.types.unset import or_default
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from os import PathLike
-
-    from tinker_ext.clients.downloads.transfer import ProgressCallback, UrlSigner
-    from tinker_ext.clients.rest._rest_base import RestClientBase
-    from tinker_ext.clients.rest.checkpoints import ArchiveResponse
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.core import ClientCore
+from tinker_ext.types.structuring import or_default
 
 T = TypeVar("T")
 

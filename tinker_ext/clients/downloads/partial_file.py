@@ -23,6 +23,10 @@ from tinker_ext.transport.storage import Content, is_sendable
 
 #: Suffixes of the bytes received so far, and of the description of their version.
 PART, DESCRIPTION = ".part", ".part.json"
+#: `errno` of a full disk, and of an exhausted quota.
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+#: Suffix of the lock file. One that a killed process left behind is not locked.
+LOCK = ".part.lock"
 
 
 class PartialFile:
@@ -179,10 +183,6 @@ class PartialFile:
             self._description.unlink(missing_ok=True)
 
 
-#: `errno` of a full disk, and of an exhausted quota.
-_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-
-
 class UnsafeNameError(ValueError):
     """A name leads out of its folder."""
 
@@ -218,10 +218,6 @@ def disk_full(path: Path, details: str) -> DownloadError:
         f"disk full: {path} can't be written ({details}); free some space and download again",
         path=str(path),
     )
-
-
-#: Suffix of the lock file. One that a killed process left behind is not locked.
-LOCK = ".part.lock"
 
 
 @asynccontextmanager

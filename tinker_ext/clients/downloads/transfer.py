@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 from attrs import define, field, frozen
 
@@ -14,30 +16,25 @@ from tinker_ext.errors import APIConnectionError, APIStatusError, DownloadError
 from tinker_ext.rules.retry import RetryPolicy, TransportFault
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.retrying import Pause, Retrier
+from tinker_ext.timeouts import Clock
 from tinker_ext.tracing import log
 from tinker_ext.transport.storage import (
     REJECTED_URL_STATUSES,
     UNSATISFIABLE,
     Storage,
+    StorageResponse,
     content_of,
     is_expiring,
     range_headers,
 )
-from tinker_ext.types.responses.downloads import DownloadProgress
+from tinker_ext.types.responses.checkpoints import DownloadProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
-    from datetime import datetime
-    from types import TracebackType
-    from typing import Literal, Self
-
     from tinker_ext.clients.downloads.partial_file import PartialFile
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.timeouts import Clock
-    from tinker_ext.transport.storage import StorageResponse
 
-    Stage: TypeAlias = Literal["preparing", "downloading"]
-    ProgressCallback: TypeAlias = Callable[[DownloadProgress], object]
+Stage: TypeAlias = Literal["preparing", "downloading"]
+ProgressCallback: TypeAlias = Callable[[DownloadProgress], object]
 
 T = TypeVar("T")
 
@@ -118,12 +115,7 @@ class Transfer:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._storage.close()
 
     def signer(

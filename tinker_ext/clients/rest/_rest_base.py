@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, Unpack
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
@@ -10,18 +11,14 @@ from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path, ru
 from tinker_ext.clients.client_base import OfficialMembers
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.result_decoding import response_decoder
-from tinker_ext.config import hide_values
+from tinker_ext.config import ClientConfig, hide_values
+from tinker_ext.config.client_config import AllSettings
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.core import ClientCore
+from tinker_ext.transport.operations import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.responses.checkpoints import ParsedCheckpointTinkerPath
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tinker_ext.config.client_config import AllSettings
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.operations import Request
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -44,13 +41,7 @@ class RestClientBase(OfficialMembers):
         del config  # A traceback with variables would show the values.
         if core is not None and settings:
             raise TypeError("pass either the core of another client or settings, not both")
-        self._core = new_core(**settings) if core is None else core
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+        self._core = new_core(ClientConfig.resolve(**settings)) if core is None else core
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._core,)
@@ -61,11 +52,7 @@ class RestClientBase(OfficialMembers):
         return f"<{type(self).__name__} {self._core.config.base_url}>"
 
     def _call(
-        self,
-        request: Request[R],
-        finish: Callable[[R], T],
-        *,
-        run: str = "",
+        self, request: Request[R], finish: Callable[[R], T], *, run: str = ""
     ) -> APIFuture[T]:
         """Send a request; `run` is the id or a path of the training run that it is about."""
 

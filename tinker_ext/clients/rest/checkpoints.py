@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve
@@ -14,23 +15,17 @@ from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_bool, validate_ttl
 from tinker_ext.clients.checkpoint_lookup import parse_path
 from tinker_ext.clients.client_base import async_result
-from tinker_ext.clients.rest._rest_base import (
-    RestClientBase,
-    check_page,
-    require_id,
-)
+from tinker_ext.clients.rest._rest_base import RestClientBase, check_page, require_id
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.transport import operations
+from tinker_ext.transport.operations import Operation
 from tinker_ext.types import ParsedCheckpointTinkerPath
-from tinker_ext.types.unset import or_default, or_unset
+from tinker_ext.types.structuring import or_default, or_unset
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from tinker_ext.clients.downloads.transfer import ProgressCallback
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.transport.operations import Operation
 
 # The lifetime of an archive's URL if the response has none (0.4.1).
 DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)
@@ -224,8 +219,7 @@ class CheckpointCalls(RestClientBase):
             ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
         )
         return self._call(
-            operations.copy_weights(body, weights_access_token),
-            lambda copied: copied.tinker_path,
+            operations.copy_weights(body, weights_access_token), lambda copied: copied.tinker_path
         )
 
     copy_weights_async = async_result(copy_weights)
@@ -249,9 +243,7 @@ class CheckpointCalls(RestClientBase):
             download.cancel()
 
     def _change(
-        self,
-        operation: Operation[[str, str, str], Any],
-        path: ParsedCheckpointTinkerPath | str,
+        self, operation: Operation[[str, str, str], Any], path: ParsedCheckpointTinkerPath | str
     ) -> APIFuture[None]:
         return self._call_for(operation.name, path, operation, lambda _: None)
 
