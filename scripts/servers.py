@@ -43,7 +43,7 @@ from tinker_ext.server_check import ALL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tinker_ext.server_check.outcomes import Outcome
+    from tinker_ext.server_check.runner import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "servers.md"

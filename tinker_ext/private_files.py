@@ -1,11 +1,20 @@
-"""Files and folders that only their owner can read, regardless of the umask, and file locks."""
+"""Files and folders that only their owner can read, regardless of the umask, and file locks.
+
+One such file has the random key of a private embedded backend. The process that starts the backend
+generates the key. The backend writes it into its state folder, where clients that were unpickled or
+created from a sampler handle read it: a pickle holds the path of the file instead of the key.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import stat
 import sys
 from pathlib import Path
+
+from tinker_ext.redaction.secret import Secret
 
 if sys.platform == "win32":
     import msvcrt
@@ -108,3 +117,28 @@ def lock_descriptor(descriptor: int) -> None:
         raise
     except OSError:
         return
+
+
+BACKEND_KEY_FILE = "key"
+
+# Strict, so that a path from a foreign pickle can't have any other file sent to a server.
+_KEY = re.compile(r"embedded-[A-Za-z0-9_-]{43}")
+
+
+def new_backend_key() -> Secret:
+    """A key that can't be guessed: 256 random bits."""
+    return Secret(f"embedded-{secrets.token_urlsafe(32)}")
+
+
+def write_backend_key(state_dir: Path, key: Secret) -> None:
+    """Write the key into a state folder, for the owner's other processes."""
+    write_private(state_dir / BACKEND_KEY_FILE, key.reveal().encode())
+
+
+def read_backend_key(file: Path) -> Secret | None:
+    """The key in a file, or None if the file is gone or holds anything else."""
+    try:
+        text = file.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+    return Secret(text) if _KEY.fullmatch(text) else None

@@ -18,8 +18,7 @@ from codegen.paths import ROOT
 from conformance.interop.environments import python_of, variables
 from conformance.interop.grades import DRIVER
 from tinker_ext.testing.conformance.grader import driver_environment
-from tinker_ext.testing.conformance.play import KEY, MODEL, datum
-from tinker_ext.testing.conformance.process import Driver
+from tinker_ext.testing.conformance.play import KEY, MODEL, Driver, datum
 from tinker_ext.testing.conformance.server import PROTOCOLS, Exchange, ScenarioServer
 
 if TYPE_CHECKING:

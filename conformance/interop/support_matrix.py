@@ -10,7 +10,7 @@ from attrs import frozen
 
 from conformance.interop.environments import ROOT
 from tinker_ext.server_check import ALL
-from tinker_ext.server_check.outcomes import (
+from tinker_ext.server_check.runner import (
     Capability,
     Ending,
     Outcome,

@@ -26,7 +26,7 @@ from conformance.interop.recorder import (
 from conformance.interop.session import Run, run_program
 from conformance.interop.support_matrix import outcomes_of
 from tinker_ext.embedded.launch import start_embedded
-from tinker_ext.server_check.outcomes import Ending
+from tinker_ext.server_check.runner import Ending
 
 # The first run also creates the environment.
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]

@@ -41,7 +41,7 @@ PROGRAM = environments.HERE / "drivers" / "openai_program.py"
 @contextmanager
 def command(*arguments: str, **variables: str) -> Iterator[str]:
     """Run a command of `tinker-ext` that serves; yields its URL."""
-    run = [sys.executable, "-m", "tinker_ext.cli", *arguments, "--port", "0"]
+    run = [sys.executable, "-m", "tinker_ext", *arguments, "--port", "0"]
     with subprocess.Popen(
         run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **variables}
     ) as server:

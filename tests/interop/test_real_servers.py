@@ -22,7 +22,7 @@ from conformance.interop.servers import TUFT
 from conformance.interop.support_matrix import OURS
 from conformance.interop.traffic import TIMED
 from tinker_ext.server_check import ALL
-from tinker_ext.server_check.outcomes import Ending, Outcome
+from tinker_ext.server_check.runner import Ending, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from conformance.interop.support_matrix import (
     table,
 )
 from tinker_ext.server_check import ALL
-from tinker_ext.server_check.outcomes import NO_SUCH_OPERATION, Capability, Ending, Outcome
+from tinker_ext.server_check.runner import NO_SUCH_OPERATION, Capability, Ending, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
-from tinker_ext.backend_key import FILE_NAME, new_key
 from tinker_ext.config import ClientConfig
+from tinker_ext.private_files import BACKEND_KEY_FILE, new_backend_key
 from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.core import ClientCore
 
@@ -94,7 +94,7 @@ def shared_backend(folder: Path | None) -> SharedBackend:
 @cache
 def process_key() -> Secret:
     """The key of this process's backends."""
-    return new_key()
+    return new_backend_key()
 
 
 def _after_fork() -> None:
@@ -149,7 +149,7 @@ class EmbeddedBackend:
     def key_file(self) -> Path | None:
         """The file from which other processes read the key of a started backend."""
         server = self._server
-        return None if server is None else server.state_dir.absolute() / FILE_NAME
+        return None if server is None else server.state_dir.absolute() / BACKEND_KEY_FILE
 
     def stop(self) -> None:
         """Stop using the backend, if it was started."""

@@ -9,7 +9,6 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.backend_key import write_key
 from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
 from tinker_ext.embedded.checkpoints.files import CheckpointFiles
 from tinker_ext.embedded.execution.own_adapters import OwnAdapters
@@ -29,6 +28,7 @@ from tinker_ext.embedded.store import (
     SessionTable,
 )
 from tinker_ext.embedded.tokens import Tokens
+from tinker_ext.private_files import write_backend_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +130,7 @@ class Backend:
     def _write_key(self, state_dir: Path, key: Secret) -> None:
         """Write the key file, for other processes of the same user."""
         try:
-            write_key(state_dir, key)
+            write_backend_key(state_dir, key)
         except OSError as error:
             logger.warning(
                 "can't write the key file, so other processes can't use this server: %s", error

@@ -77,7 +77,7 @@ def start_embedded(
         jwt_lifetime: Requires clients to exchange their key for a token that is valid for this
             number of seconds.
         flags: Server flags sent to clients.
-        key: The key that every request must contain, made by `backend_key.new_key`.
+        key: The key that every request must contain, made by `private_files.new_backend_key`.
 
     Raises:
         ConfigurationError: a package is missing, `state_dir` can't be written to, or the server did

@@ -293,18 +293,9 @@ def to_trackio(
         ConfigurationError: trackio is not installed.
     """
     trackio = _require("trackio", "trackio")
-    return _Trackio(
-        trackio, trackio.init(project=project, name=name, config=dict(config or {}), **options)
-    )
+    trackio.init(project=project, name=name, config=dict(config or {}), **options)
+    return _Trackio(trackio)
 
 
-class _Trackio:
-    def __init__(self, trackio: Any, run: Any) -> None:
-        self._trackio = trackio
-        self._run = run
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._trackio.log(dict(metrics), step=step)
-
-    def close(self) -> None:
-        self._trackio.finish()
+class _Trackio(_Wandb):
+    """The functions of trackio are those of a run of W&B."""

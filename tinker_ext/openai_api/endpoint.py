@@ -15,9 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tinker_ext.errors import TinkerError
+from tinker_ext.openai_api.bodies import Completion, SampleSpec, event, parse
 from tinker_ext.openai_api.errors import EndpointError, endpoint_error, invalid_key
-from tinker_ext.openai_api.parameters import SampleSpec, parse
-from tinker_ext.openai_api.responses import Completion, event
 from tinker_ext.openai_api.samplers import Clients, complete
 from tinker_ext.redaction.secret import Secret
 

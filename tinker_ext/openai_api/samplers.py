@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, field
 
 from tinker_ext import errors
+from tinker_ext.openai_api.bodies import Choice, Completion, SampleSpec, Token, cut, token_texts
 from tinker_ext.openai_api.errors import TOKENIZER_HINT, EndpointError
-from tinker_ext.openai_api.parameters import SampleSpec
-from tinker_ext.openai_api.responses import Choice, Completion, Token, cut, token_texts
 from tinker_ext.redaction.secret import Secret
 from tinker_ext.tokenizers import get_tokenizer
 from tinker_ext.types import ModelInput, SampleResponse

@@ -3,8 +3,7 @@
 `tinker-ext check-server` runs the steps on one server, `make servers` on several. No step depends
 on a particular server.
 
-    outcomes      the capabilities of a server, the result of one step, and the failed steps
-    runner        runs the steps in order, each with a time limit
+    runner        runs the steps in order, each with a time limit, and summarizes their outcomes
     model_steps   create, train, save, load, and sample from the trained weights and the base model
     server_steps  requests that a server must reject, operations of later releases, checkpoints
 """

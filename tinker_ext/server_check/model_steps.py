@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import tinker_ext as tinker
-from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import ServerError, State, Steps, results_of
+from tinker_ext.server_check.runner import Capability, ServerError, State, Steps, results_of
 
 MODEL_STEPS = Steps()
 step = MODEL_STEPS

@@ -9,8 +9,7 @@ import socket
 
 import tinker_ext as tinker
 from tinker_ext.server_check.model_steps import NO_LEARNING
-from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import State, Steps, described, refused, results_of
+from tinker_ext.server_check.runner import Capability, State, Steps, described, refused, results_of
 
 SERVER_STEPS = Steps()
 step = SERVER_STEPS

@@ -22,15 +22,21 @@ _METHODS = frozenset({"get", "post", "put", "delete"})
 
 
 @cache
+def read_specification(document: str) -> Mapping[str, Any]:
+    """A specification, a file of `tinker_api`."""
+    specification: dict[str, Any] = orjson.loads((files("tinker_api") / document).read_bytes())
+    return specification
+
+
+@cache
 def operations_of(document: str) -> Mapping[str, tuple[str, re.Pattern[str]]]:
-    """The method and the path of each operation in a specification, a file of `tinker_api`."""
-    paths = orjson.loads((files("tinker_api") / document).read_bytes())["paths"]
+    """The method and the path of each operation in a specification."""
     return {
         node["operationId"]: (
             method.upper(),
             re.compile(re.sub(r"\{\w+\}", "[^/]+", path.removeprefix(API))),
         )
-        for path, item in paths.items()
+        for path, item in read_specification(document)["paths"].items()
         for method, node in item.items()
         if method in _METHODS
     }

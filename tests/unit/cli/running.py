@@ -12,7 +12,7 @@ from tests.unit.cli.fakes import FakeService
 from tinker_ext.cli.main import program
 
 #: Runs in a subprocess, because the server configures logging and the threads of the array library.
-SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")
+SERVE = (sys.executable, "-m", "tinker_ext", "serve")
 #: Path of the default fake checkpoint.
 PATH = "tinker://run-1/weights/0001"
 

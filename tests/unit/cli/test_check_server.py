@@ -14,8 +14,7 @@ from tinker_ext.cli.commands import check_server
 from tinker_ext.cli.main import program
 from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.server_check import ALL
-from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps
+from tinker_ext.server_check.runner import Capability, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ from tinker_ext.cli.main import program
 from tinker_ext.install_hints import install_hint
 from tinker_ext.testing import FaultServer, Reply
 
-OPENAI = (sys.executable, "-m", "tinker_ext.cli", "openai", "--port", "0")
+OPENAI = (sys.executable, "-m", "tinker_ext", "openai", "--port", "0")
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tinker_ext.backend_key import FILE_NAME, new_key, read_key
 from tinker_ext.embedded.access import Access
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.launch import start_embedded
+from tinker_ext.private_files import BACKEND_KEY_FILE, new_backend_key, read_backend_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -194,7 +194,7 @@ async def test_links_start_with_public_url(open_api: OpenApi) -> None:
 
 
 async def test_key_is_required_by_every_operation(open_api: OpenApi) -> None:
-    key = new_key()
+    key = new_backend_key()
     async with open_api(key=key) as api:
         for credentials in ({}, {"X-API-Key": "tml-other"}, {"X-API-Key": f"{key.reveal()}x"}):
             for path in ("healthz", "get_server_capabilities", "training_runs", "sessions"):
@@ -212,7 +212,7 @@ async def test_key_is_required_by_every_operation(open_api: OpenApi) -> None:
 
 
 async def test_token_is_issued_for_the_key_only(open_api: OpenApi) -> None:
-    key = new_key()
+    key = new_backend_key()
     async with open_api(key=key, jwt_lifetime=60) as api:
         for credential, status in (("tml-other", 401), (key.reveal(), 200)):
             response = await api.http.post(
@@ -233,10 +233,10 @@ async def test_token_is_issued_for_the_key_only(open_api: OpenApi) -> None:
 
 
 def test_server_writes_its_key_to_a_private_file(tmp_path: Path) -> None:
-    key = new_key()
+    key = new_backend_key()
     with start_embedded(tmp_path, key=key) as server:
-        file = tmp_path / FILE_NAME
-        assert read_key(file) == key
+        file = tmp_path / BACKEND_KEY_FILE
+        assert read_backend_key(file) == key
         assert file.stat().st_mode & 0o777 == 0o600
         assert httpx.get(f"{server.url}/api/v1/healthz").status_code == 401
         headers = {"X-API-Key": key.reveal()}
@@ -246,7 +246,12 @@ def test_server_writes_its_key_to_a_private_file(tmp_path: Path) -> None:
 
 def test_read_key_ignores_other_content(tmp_path: Path) -> None:
     file = tmp_path / "anything"
-    assert read_key(file) is None
-    for content in (b"", b"tml-of-a-user", b"\xff", new_key().reveal().encode() + b"\nmore"):
+    assert read_backend_key(file) is None
+    for content in (
+        b"",
+        b"tml-of-a-user",
+        b"\xff",
+        new_backend_key().reveal().encode() + b"\nmore",
+    ):
         file.write_bytes(content)
-        assert read_key(file) is None
+        assert read_backend_key(file) is None

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from tests.unit.embedded.conftest import Api, OpenApi
-from tinker_ext.backend_key import new_key
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.checkpoints.files import RESERVE_BYTES, CheckpointFiles
 from tinker_ext.embedded.checkpoints.names import CheckpointName
@@ -25,6 +24,7 @@ from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.embedded.state_folder import make_state_folder
 from tinker_ext.embedded.store import CheckpointRecord, CheckpointTable, Database
 from tinker_ext.errors import ConfigurationError
+from tinker_ext.private_files import new_backend_key
 
 NAME = CheckpointName("5f0c:train:0", "weights", "a")
 
@@ -67,7 +67,7 @@ async def post(api: Api, operation: str, **body: object) -> httpx.Response:
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
 def test_server_process_creates_private_files_with_any_umask(tmp_path: Path, mask: int) -> None:
     folder = tmp_path / "state"
-    with umask(mask), start_embedded(folder, key=new_key()):
+    with umask(mask), start_embedded(folder, key=new_backend_key()):
         mode_of = modes(folder)
     assert {"lock", "key", "embedded.log", "state.sqlite3", "state.sqlite3-wal"} <= mode_of.keys()
     for path, mode in mode_of.items():

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.openai_api.bodies import parse
 from tinker_ext.openai_api.errors import EndpointError
-from tinker_ext.openai_api.parameters import parse
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 TEXT = {"model": "m", "prompt": "hi"}

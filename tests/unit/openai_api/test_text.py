@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.openai_api.responses import Token, cut, token_texts
+from tinker_ext.openai_api.bodies import Token, cut, token_texts
 
 
 def decode_bytes(tokens: Sequence[int]) -> str:

@@ -10,22 +10,20 @@ import pytest
 
 import tinker_ext as tinker
 from tinker_ext.server_check import ALL, CheckedServer
-from tinker_ext.server_check.outcomes import (
+from tinker_ext.server_check.runner import (
     NO_SUCH_OPERATION,
+    AcceptedError,
     Capability,
     Ending,
     Outcome,
+    ServerError,
+    State,
+    Steps,
     by_capability,
     grade,
     is_compatible,
     missing_operations,
     problems,
-)
-from tinker_ext.server_check.runner import (
-    AcceptedError,
-    ServerError,
-    State,
-    Steps,
     reason_of,
     refused,
     results_of,

@@ -13,7 +13,8 @@ from tinker_ext.cli.output import NOTHING, View, one_line, show
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.server_check import ALL, CheckedServer
-from tinker_ext.server_check.outcomes import (
+from tinker_ext.server_check.runner import (
+    STEP_TIMEOUT,
     Ending,
     Outcome,
     by_capability,
@@ -22,7 +23,6 @@ from tinker_ext.server_check.outcomes import (
     missing_operations,
     problems,
 )
-from tinker_ext.server_check.runner import STEP_TIMEOUT
 
 
 @click.command("check-server")

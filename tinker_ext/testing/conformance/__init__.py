@@ -9,8 +9,7 @@ rules in `rules`. `driver` is the driver of Python clients.
 from __future__ import annotations
 
 from tinker_ext.testing.conformance.grader import Report, grade, table
-from tinker_ext.testing.conformance.play import Grade, Verdict
-from tinker_ext.testing.conformance.process import DriverError
+from tinker_ext.testing.conformance.play import DriverError, Grade, Verdict
 from tinker_ext.testing.conformance.rules import RULES, Level, Rule
 
 __all__ = [

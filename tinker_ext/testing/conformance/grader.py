@@ -14,8 +14,16 @@ from typing import Any
 from attrs import asdict, frozen
 
 from tinker_ext.testing.conformance import scenarios
-from tinker_ext.testing.conformance.play import KEY, SCENARIOS, Grade, Play, Scenario, Verdict
-from tinker_ext.testing.conformance.process import Driver, DriverError
+from tinker_ext.testing.conformance.play import (
+    KEY,
+    SCENARIOS,
+    Driver,
+    DriverError,
+    Grade,
+    Play,
+    Scenario,
+    Verdict,
+)
 from tinker_ext.testing.conformance.rules import RULES, Level
 from tinker_ext.testing.conformance.server import PROTOCOLS, ScenarioServer
 
@@ -95,7 +103,8 @@ def table(reports: Sequence[Report]) -> str:
         cells = []
         for report, protocol in columns:
             verdict = grades.get((report.client, protocol, rule.id))
-            cells.append("" if verdict is None else _bold(verdict.grade))
+            mark = "**" if verdict is not None and verdict.grade is Grade.FAIL else ""
+            cells.append("" if verdict is None else f"{mark}{verdict.grade}{mark}")
         lines.append(f"| `{rule.id}` | {rule.level} | {' | '.join(cells)} |")
     for report in reports:
         lines += ["", f"## {report.client}", "", f"{report.totals}."]
@@ -106,10 +115,6 @@ def table(reports: Sequence[Report]) -> str:
             for item in report.failures
         ]
     return "\n".join(lines)
-
-
-def _bold(grade: Grade) -> str:
-    return f"**{grade}**" if grade is Grade.FAIL else str(grade)
 
 
 def _cell(text: str) -> str:

@@ -15,39 +15,13 @@ from google.protobuf.message import DecodeError
 from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext.testing.fault_server import FaultServer
-from tinker_ext.testing.messages import Received, Reply, operations_of
+from tinker_ext.testing.messages import Received, Reply, operations_of, read_specification
 
 #: The protocols that the grader plays, by the release that introduced each.
 JSON_PROTOCOL, PROTOBUF_PROTOCOL = "0.4.1", "0.38.0"
 PROTOCOLS = (JSON_PROTOCOL, PROTOBUF_PROTOCOL)
 
 PROTOBUF = "application/x-protobuf"
-
-# The flags of release 0.38.0 with its defaults; a scenario changes some.
-_FLAGS = {
-    "pjwt_auth_enabled": False,
-    "credential_default_source": "api_key",
-    "sample_dispatch_bytes_semaphore_size": 10 * 1024 * 1024,
-    "inflight_response_bytes_semaphore_size": 50 * 1024 * 1024,
-    "parallel_fwdbwd_chunks": True,
-    "proto_compress_fwdbwd": False,
-    "fwdbwd_max_chunk_len": 1024,
-    "fwdbwd_max_chunk_bytes_count": 5_000_000,
-    "fwdbwd_dispatch_bytes_semaphore_size": 50_000_000,
-    "billing_exception_max_pause_duration_sec": 3600,
-    "sample_no_retries": False,
-    "sample_enable_stuck_detection": True,
-    "sample_max_concurrent_requests": 2000,
-    "use_pyqwest_transport": True,
-    "sample_use_retrieve_futures": False,
-    "custom_loss_server_side": False,
-    "sample_join_sampling_session": False,
-}
-_DYNAMIC_FLAGS = {
-    "refresh_interval_sec": 300,
-    "sample_cancel_enabled": False,
-    "sample_cancel_max_batch_size": 64,
-}
 
 _NOT_FOUND = Reply(404, {"detail": "Not Found"})
 
@@ -91,9 +65,10 @@ class ScenarioServer(FaultServer):
         self.protocol = protocol
         self.timeline: list[Exchange] = []
         self.hooks: dict[str, Callable[[Received], Reply]] = {}
-        dynamic = {name: flags.pop(name) for name in list(flags) if name in _DYNAMIC_FLAGS}
-        self._dynamic_flags = {**_DYNAMIC_FLAGS, **dynamic}
-        self._flags = {**_FLAGS, **flags}
+        self._flags = _flags_of("ClientConfigResponse")
+        self._dynamic_flags = _flags_of("ClientDynamicConfigResponse")
+        for name, value in flags.items():
+            (self._dynamic_flags if name in self._dynamic_flags else self._flags)[name] = value
         super().__init__()
 
     def exchanges(self, *operations: str) -> list[Exchange]:
@@ -163,6 +138,13 @@ class ScenarioServer(FaultServer):
             return await super()._respond(connection, writer, received)
         finally:
             exchange.responded = time.monotonic()
+
+
+def _flags_of(schema: str) -> dict[str, Any]:
+    """The flags of a response of release 0.38.0, with its defaults; a scenario changes some."""
+    specification = read_specification(f"readings/{PROTOBUF_PROTOCOL}.json")
+    properties = specification["components"]["schemas"][schema]["properties"]
+    return {name: flag["default"] for name, flag in properties.items()}
 
 
 def _decode(content: bytes) -> Any:

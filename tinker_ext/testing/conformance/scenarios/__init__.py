@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from tinker_ext.testing.conformance.scenarios import (
-    attempts,
-    later,
-    polls,
-    requests,
-    samples,
-    session,
-    training,
-)
+from tinker_ext.testing.conformance.scenarios import attempts, samples, session, training
 
-__all__ = ["attempts", "later", "polls", "requests", "samples", "session", "training"]
+__all__ = ["attempts", "samples", "session", "training"]

@@ -8,8 +8,7 @@ from typing import Any
 
 from tinker_ext.rules.chunking import MAX_CHUNK_ITEMS, split
 from tinker_ext.testing import faults
-from tinker_ext.testing.conformance.play import Play, datum, scenario
-from tinker_ext.testing.conformance.process import HungError
+from tinker_ext.testing.conformance.play import HungError, Play, datum, scenario
 from tinker_ext.testing.conformance.server import JSON_PROTOCOL, PROTOBUF_PROTOCOL, Exchange
 from tinker_ext.testing.messages import Received, Reply
 
