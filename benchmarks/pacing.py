@@ -27,9 +27,8 @@ from rich.table import Table
 
 from tinker_ext.errors import RateLimitError
 from tinker_ext.rules.retry import RetryPolicy
-from tinker_ext.runtime.concurrency.clock import Clock
-from tinker_ext.runtime.retry.pause import Pause
-from tinker_ext.runtime.retry.retrying import Retrier
+from tinker_ext.runtime.retrying import Pause, Retrier
+from tinker_ext.timeouts import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -44,14 +44,14 @@ from tinker_ext.errors import SessionLostError as SessionLostError
 from tinker_ext.errors import TinkerError as TinkerError
 from tinker_ext.errors import UnprocessableEntityError as UnprocessableEntityError
 from tinker_ext.rules.polling import QueueState as QueueState
-from tinker_ext.runtime.concurrency.as_completed import as_completed as as_completed
-from tinker_ext.runtime.concurrency.concurrent_future import (
+from tinker_ext.runtime.concurrency.as_completed import (
     AwaitableConcurrentFuture as AwaitableConcurrentFuture,
 )
-from tinker_ext.runtime.concurrency.deadline import deadline as deadline
+from tinker_ext.runtime.concurrency.as_completed import as_completed as as_completed
 from tinker_ext.runtime.concurrency.futures import APIFuture as APIFuture
-from tinker_ext.runtime.results.queue_log import QueueStateObserver as QueueStateObserver
-from tinker_ext.runtime.results.queue_log import SessionObserver as SessionObserver
+from tinker_ext.runtime.results.poller import QueueStateObserver as QueueStateObserver
+from tinker_ext.runtime.results.poller import SessionObserver as SessionObserver
+from tinker_ext.timeouts import deadline as deadline
 from tinker_ext.tracing.spans import step as step
 from tinker_ext.types import AdamOptimizerConfig as AdamOptimizerConfig
 from tinker_ext.types import AdamParams as AdamParams

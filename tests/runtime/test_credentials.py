@@ -19,8 +19,7 @@ from tests.waiting import comes_true
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, ConfigurationError
 from tinker_ext.redaction.secret import Secret
-from tinker_ext.runtime.credentials.credential_cmd import printed_key
-from tinker_ext.runtime.credentials.credentials import CredentialSource
+from tinker_ext.runtime.credentials import CredentialSource, printed_key
 
 KEY = Secret("tml-KEY0123456789")
 PRINTED = "tml-PRINTED0123456789"

@@ -12,8 +12,8 @@ import pytest
 from tests.runtime.tokens import START, HeldTime, settle, token
 from tinker_ext.errors import APIConnectionError, AuthenticationError
 from tinker_ext.redaction.secret import Secret
-from tinker_ext.runtime.credentials import jwt_cache
-from tinker_ext.runtime.credentials.jwt_cache import JwtCache
+from tinker_ext.runtime import credentials
+from tinker_ext.runtime.credentials import JwtCache
 
 REJECTED = AuthenticationError("HTTP 401 Unauthorized", status_code=401)
 LOST = APIConnectionError("unreachable")
@@ -184,7 +184,7 @@ async def test_rejected_key_raises_although_the_token_is_valid(time: HeldTime) -
 async def test_unresponsive_server_delays_a_valid_token_only_briefly(
     time: HeldTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jwt_cache, "MAX_WAIT", 0.05)
+    monkeypatch.setattr(credentials, "MAX_WAIT", 0.05)
     source = Source()
     source.create = lambda: token(3600, START + time.now)
     cache = JwtCache(source, clock=time.clock, ahead=False)

@@ -12,8 +12,8 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT
 from tests.waiting import comes_true
-from tinker_ext.runtime.concurrency.clock import Suspension
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
+from tinker_ext.timeouts import Suspension
 
 
 def test_retried_sample_keeps_seq_id_and_idempotency_key() -> None:

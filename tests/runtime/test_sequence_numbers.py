@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tinker_ext.errors import APIConnectionError, BadRequestError
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.runtime.submission.sequence import SequenceNumbers
 from tinker_ext.testing import FakeServer, make_client
+from tinker_ext.timeouts import Progress
 
 REJECTED = BadRequestError("no", status_code=400)
 LOST = APIConnectionError("lost")
@@ -84,6 +88,64 @@ async def test_cancelled_caller_does_not_interrupt_sending() -> None:
     # 1 was never sent.
     assert await server.numbers.send(server.sender()) == 1
     assert await server.numbers.send(server.sender()) == 3
+
+
+class Sending:
+    """A call on the client's loop that sends a request, which `proceed` ends."""
+
+    def __init__(self, numbers: SequenceNumbers, *, sent: bool, error: Exception | None) -> None:
+        self.sent = sent
+        self.interrupted = False
+        self._error = error
+        self._numbers = numbers
+        self._may_proceed = asyncio.Event()
+        self.started = threading.Event()
+        self.future = background_loop().submit(self._run(), progress=Progress())
+        assert self.started.wait(10)
+
+    async def _run(self) -> int:
+        return await self._numbers.send(self._send, self)
+
+    async def _send(self, seq_id: int) -> int:
+        self.started.set()
+        try:
+            await self._may_proceed.wait()
+        except asyncio.CancelledError:
+            self.interrupted = True
+            raise
+        if self._error is not None:
+            raise self._error
+        return seq_id
+
+    def proceed(self) -> None:
+        background_loop().call_soon(self._may_proceed.set)
+
+
+def test_cancelled_call_does_not_interrupt_a_request_that_was_sent() -> None:
+    numbers = SequenceNumbers(lambda _: None)
+    sending = Sending(numbers, sent=True, error=None)
+    assert sending.future.cancel()
+    assert comes_true(sending.future.cancelled)
+    sending.proceed()
+    assert background_loop().submit(numbers.send(Server().sender())).result(10) == 2
+    assert not sending.interrupted
+
+
+def test_rejection_of_a_cancelled_call_frees_its_number() -> None:
+    numbers = SequenceNumbers(lambda _: None)
+    sending = Sending(numbers, sent=True, error=REJECTED)
+    sending.future.cancel()
+    assert numbers.next == 2
+    sending.proceed()
+    assert comes_true(lambda: numbers.next == 1)
+
+
+def test_call_cancelled_before_its_request_is_sent_uses_no_number() -> None:
+    numbers = SequenceNumbers(lambda _: None)
+    sending = Sending(numbers, sent=False, error=None)
+    sending.future.cancel()
+    assert comes_true(lambda: sending.interrupted)
+    assert comes_true(lambda: numbers.next == 1)
 
 
 async def test_rewind_discards_free_numbers() -> None:

@@ -12,9 +12,9 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import datum
 from tests.waiting import comes_true
-from tinker_ext.runtime.concurrency.clock import Clock
-from tinker_ext.runtime.session.session import Session
+from tinker_ext.runtime.session import Session
 from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.timeouts import Clock
 
 
 def test_session_is_created_once_on_first_use_and_sends_heartbeats() -> None:

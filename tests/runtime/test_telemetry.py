@@ -13,7 +13,7 @@ from tinker_api import models
 
 import tinker_ext as tinker
 from tinker_ext.errors import RateLimitError
-from tinker_ext.runtime.session.telemetry import BATCH, EVENT_DATA, QUEUE_LIMIT, Telemetry
+from tinker_ext.runtime.session import EVENT_BATCH, EVENT_DATA, QUEUE_LIMIT, Telemetry
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 PROMPT = tinker.ModelInput.from_ints([1234554321])
@@ -127,10 +127,10 @@ async def test_event_queue_is_bounded_and_sent_in_batches() -> None:
         telemetry.call_failed("sample", RateLimitError("", status_code=429))
     await telemetry.close()
     assert sum(len(body.events) for body in requests) == QUEUE_LIMIT
-    assert max(len(body.events) for body in requests) == BATCH
+    assert max(len(body.events) for body in requests) == EVENT_BATCH
     telemetry.call_failed("sample", RateLimitError("", status_code=429))
     await telemetry.close()
-    assert len(requests) == QUEUE_LIMIT // BATCH
+    assert len(requests) == QUEUE_LIMIT // EVENT_BATCH
 
 
 async def test_events_are_sent_periodically() -> None:

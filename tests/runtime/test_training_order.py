@@ -119,6 +119,21 @@ def test_cancelled_request_does_not_block_the_next() -> None:
     assert seq_ids(server, "forward_backward", "optim_step") == [1, 2]
 
 
+def test_deadline_while_a_request_is_sent_ends_its_call_and_not_the_request() -> None:
+    server = FakeServer()
+    server.respond("forward_backward", Reply(200, {"request_id": "slow"}, delay=0.4))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        with tinker.deadline(0.1):
+            first = training.forward_backward([datum(4)], "cross_entropy")
+        with pytest.raises(tinker.DeadlineExceededError):
+            first.result(10)
+        training.optim_step(tinker.AdamParams()).result(10)
+    # The request was sent once, and its result is not awaited.
+    assert seq_ids(server, "forward_backward", "optim_step") == [1, 2]
+    assert "slow" not in [call.body["request_id"] for call in server.calls("retrieve_future")]
+
+
 def test_large_batch_is_split_and_its_results_are_merged() -> None:
     server = FakeServer()
     with make_client(server) as service:

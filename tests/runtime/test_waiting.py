@@ -17,10 +17,10 @@ from tinker_api import models
 import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT
 from tests.waiting import comes_true
-from tinker_ext.runtime.concurrency.clock import Clock
-from tinker_ext.runtime.retry.pause import Pause, PausedError
-from tinker_ext.runtime.session.session import Session
+from tinker_ext.runtime.retrying import Pause, PausedError
+from tinker_ext.runtime.session import Session
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
+from tinker_ext.timeouts import Clock
 from tinker_ext.transport import operations
 
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}

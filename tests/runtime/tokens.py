@@ -7,7 +7,7 @@ import itertools
 
 from tests.builders import web_token
 from tinker_ext.redaction.secret import Secret
-from tinker_ext.runtime.concurrency.clock import Clock
+from tinker_ext.timeouts import Clock
 
 START = 1_800_000_000.0
 _serial = itertools.count(1)

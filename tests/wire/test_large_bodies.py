@@ -14,8 +14,7 @@ from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Probe, client_of
 from tinker_ext.config import ClientConfig
-from tinker_ext.runtime.concurrency.budget import Budget
-from tinker_ext.runtime.connection.client_limits import ClientLimits
+from tinker_ext.runtime.connection.client_limits import Budget, ClientLimits
 from tinker_ext.testing import FaultServer, Received, Reply, make_client
 from tinker_ext.transport import response as responses
 from tinker_ext.transport.connections import build_gateway

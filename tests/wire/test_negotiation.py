@@ -14,7 +14,7 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import OF_0_38, PARAMS, PROMPT, datum
 from tests.waiting import comes_true
-from tinker_ext.runtime.connection import first_contact
+from tinker_ext.runtime.connection import negotiation
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 # Flags that identify the release of a server.
@@ -453,7 +453,7 @@ class SilentServer(httpx.AsyncBaseTransport):
 def test_server_that_never_responds_is_reported_and_given_up_after_the_window(
     window: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(first_contact, "REPORT_AFTER", 0.2)
+    monkeypatch.setattr(negotiation, "REPORT_AFTER", 0.2)
     with (
         caplog.at_level(logging.WARNING, "tinker_ext"),
         make_client(SilentServer(), retry_window=window) as service,
@@ -469,7 +469,7 @@ def test_server_that_never_responds_is_reported_and_given_up_after_the_window(
 def test_slow_request_to_a_server_that_has_responded_is_not_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(first_contact, "REPORT_AFTER", 0.1)
+    monkeypatch.setattr(negotiation, "REPORT_AFTER", 0.1)
     server = server_of(OF_0_24)
     server.respond("create_session", Reply(200, {"session_id": "session-1"}, delay=0.6))
     with make_client(server, retry_window=0.3) as service:

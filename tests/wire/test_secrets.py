@@ -47,7 +47,7 @@ WEIGHTS = "tinker://run-1/weights/a"
 @pytest.fixture
 def watched_loop() -> Iterator[None]:
     """The client's loop in debug mode, in which asyncio logs slow steps and their location."""
-    loop = background_loop()._loop
+    loop = background_loop().asyncio_loop
     slow, loop.slow_callback_duration = loop.slow_callback_duration, 0.0
     loop.call_soon_threadsafe(loop.set_debug, True)
     yield

@@ -16,7 +16,7 @@ from tests.builders import PARAMS, PROMPT, datum
 from tests.waiting import comes_true, tasks
 from tests.wire.tokens import INVALID, KEY, TOKENLESS, DemandingServer, token
 from tinker_ext.rules import token_validity
-from tinker_ext.runtime.credentials import credentials
+from tinker_ext.runtime import credentials
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ _EQUIVALENTS = {
         tinker.types.unload_model_response tinker.types.weights_info_response
         tinker.types.whoami_response
     """,
-    "tinker_ext.types.tensors.list_or_array": "tinker.types.topk_logprobs",
+    "tinker_ext.types.tensors.received": "tinker.types.topk_logprobs",
 }
 
 # The modules of the official SDK that have no equivalent, by the reason.

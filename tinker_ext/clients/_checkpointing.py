@@ -28,7 +28,7 @@ from tinker_ext.runtime.submission.sequence import FIRST
 from tinker_ext.transport import operations
 from tinker_ext.transport.operations import Request
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.structuring import or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture

@@ -19,7 +19,7 @@ from tinker_ext.clients.argument_checks import check_path
 from tinker_ext.errors import InvalidInputError, NotFoundError
 from tinker_ext.transport import operations
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore

@@ -25,12 +25,11 @@ from tinker_ext.clients.service import DEFAULT_RANK
 from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import InvalidInputError, NotFoundError, TinkerError
 from tinker_ext.protocol.server_protocol import ServerProtocol, at_least
-from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.core import ClientCore, submit
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.operations import Request
-from tinker_ext.types.unset import or_default, or_none, or_unset
+from tinker_ext.types.structuring import or_default, or_none, or_unset
 
 # Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
 # and after a cancellation.

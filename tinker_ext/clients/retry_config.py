@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from tinker_ext.errors import APIConnectionError, APITimeoutError, InvalidInputError
 from tinker_ext.rules.retry import BACKOFF_BASE, BACKOFF_CAP, RetryPolicy
-from tinker_ext.runtime.concurrency.budget import Budget
+from tinker_ext.runtime.connection.client_limits import Budget
 from tinker_ext.types.argument_checks import check_bool, check_integer, check_number
 from tinker_ext.types.records import Record
 

@@ -30,14 +30,13 @@ from tinker_ext.clients.sampling_session import (
 from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError, TinkerError
 from tinker_ext.rules.limits import prompt_bytes
-from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
+from tinker_ext.runtime.concurrency.as_completed import AwaitableConcurrentFuture
 from tinker_ext.runtime.concurrency.futures import APIFuture
-from tinker_ext.runtime.core import ClientCore, unpickled_core
+from tinker_ext.runtime.core import ClientCore, read_request_id, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
-from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.transport.response import FetchedResult
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 from tinker_ext.usage import Usage, UsageCounter
 
 if TYPE_CHECKING:

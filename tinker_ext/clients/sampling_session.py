@@ -16,9 +16,9 @@ from tinker_ext.clients.checkpoint_lookup import find_run_id, run_id_hint
 from tinker_ext.clients.result_decoding import require_base_model
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, InvalidInputError
 from tinker_ext.protocol.error_responses import MISSING_STATUSES
-from tinker_ext.runtime.submission.submitting import read_request_id
+from tinker_ext.runtime.core import read_request_id
 from tinker_ext.transport import operations
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import or_none
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore

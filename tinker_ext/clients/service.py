@@ -21,8 +21,8 @@ from tinker_ext.config.client_config import Settings
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.runtime.concurrency.futures import APIFuture, done_future
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
-from tinker_ext.runtime.session.session import SessionEnd, SessionStatus
+from tinker_ext.runtime.results.poller import QueueStateObserver, SessionObserver
+from tinker_ext.runtime.session import SessionEnd, SessionStatus
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
 

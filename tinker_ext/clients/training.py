@@ -92,7 +92,7 @@ class TrainingClient(CheckpointingBase):
         """Compute the loss of `data` and accumulate its gradients until the next `optim_step`.
 
         A large batch is sent as several requests and returned as one result: `loss_fn_outputs` in
-        the order of `data`, metrics reduced according to their suffix (`rules.metrics`).
+        the order of `data`, metrics reduced according to their suffix (`rules.outputs`).
 
         A datum of N tokens has int64 `target_tokens` of shape (N,), and float32 inputs of the same
         shape. p is the model's logprob of a target, q that in `logprobs`, A that in `advantages`,

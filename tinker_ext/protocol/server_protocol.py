@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 from attrs import evolve, frozen
 
-from tinker_ext.types.inputs.images import ImageForm
+from tinker_ext.types.inputs.model_input import ImageForm
 
 Form = Literal["json", "protobuf"]
 

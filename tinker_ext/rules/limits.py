@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import define
 
-from tinker_ext.types.inputs.chunks import EncodedTextChunk, ModelInputChunk
-from tinker_ext.types.inputs.model_input import ModelInput
+from tinker_ext.types.inputs.model_input import EncodedTextChunk, ModelInput
 
 #: Requests that start immediately after the first rate-limit pause, the maximum ramp-up time in s
 #: (0.38.0 allows 10 requests for 10 s after a backoff), and the number of requests in flight at the
@@ -24,42 +23,62 @@ RESTART_BACKOFF_CAP = 4.0
 TOKEN_BYTES = 10
 
 
-@frozen
+@define
 class Budget:
     """How much of a limit (requests or bytes) is in use, and by how many holders.
 
-    Immutable: `admit` and `give` return a new budget. A size above the limit is admitted if there
-    are no other holders, and then excludes others until it is released.
+    A size above the limit is admitted if there are no other holders, and then excludes others until
+    it is released.
+
+    Attributes:
+        waiting: requests that wait for room, which no other request may overtake.
     """
 
     limit: int
     used: int = 0
     holders: int = 0
+    waiting: int = 0
 
-    def give(self, size: int) -> Budget:
+    def take_now(self, size: int, *, is_next: bool = False) -> bool:
+        """Adds a holder of `size` if it fits, and returns whether it does.
+
+        `is_next`: the request is the first of those that wait. Raises ValueError if the size is
+        negative.
+        """
+        if size < 0:
+            raise ValueError(f"cannot take the negative size {size}")
+        if (self.waiting and not is_next) or (self.holders and self.used + size > self.limit):
+            return False
+        self.used += size
+        self.holders += 1
+        return True
+
+    def give(self, size: int) -> None:
         """Removes a holder of `size`. Raises ValueError if it exceeds what is in use."""
         if not 0 <= size <= self.used or self.holders < 1:
             raise ValueError(f"cannot release {size}: {self.holders} holders use {self.used}")
-        return Budget(self.limit, self.used - size, self.holders - 1)
+        self.used -= size
+        self.holders -= 1
+        if self.waiting:
+            self.admit_waiting()
+
+    def admit_waiting(self) -> None:
+        """Called when there is more room and requests wait."""
 
 
-def admit(budget: Budget, waiting: Iterable[int]) -> tuple[Budget, int]:
+def admit(budget: Budget, waiting: Iterable[int]) -> int:
     """Admits requests from the head of the queue, first come, first served.
 
-    `waiting` holds their sizes in order of arrival. Returns the new budget and the number of
-    requests admitted. A size that does not fit blocks those behind it, so that small requests
+    `waiting` holds their sizes in order of arrival. Returns the number of requests admitted, which
+    the budget then holds. A size that does not fit blocks those behind it, so that small requests
     can't overtake a large one forever. Raises ValueError if a size is negative.
     """
-    limit, used, admitted = budget.limit, budget.used, 0
+    admitted = 0
     for size in waiting:
-        if size < 0:
-            raise ValueError(f"cannot take the negative size {size}")
-        if budget.holders + admitted and used + size > limit:
+        if not budget.take_now(size, is_next=True):
             break
-        used, admitted = used + size, admitted + 1
-    if not admitted:
-        return budget, 0
-    return Budget(limit, used, budget.holders + admitted), admitted
+        admitted += 1
+    return admitted
 
 
 def restart_burst(started: int, rejected: int) -> int:
@@ -127,9 +146,8 @@ def restart_delay(position: int, paused: float, burst: int = RESTART_REQUESTS) -
 
 def prompt_bytes(prompt: ModelInput) -> int:
     """Estimates the encoded size of a prompt in bytes, as 0.38.0 does."""
-    return sum(map(_chunk_bytes, prompt.chunks))
-
-
-def _chunk_bytes(chunk: ModelInputChunk) -> int:
-    text = isinstance(chunk, EncodedTextChunk)
-    return chunk.length * TOKEN_BYTES if text else chunk.byte_count
+    size = 0
+    for chunk in prompt.chunks:
+        text = isinstance(chunk, EncodedTextChunk)
+        size += chunk.length * TOKEN_BYTES if text else chunk.byte_count
+    return size

@@ -148,7 +148,7 @@ PollOutcome = Ready | TryAgain | MetadataOnly | Gone | Failed | Refused | Retry 
 def classify(status: int, body: object) -> PollOutcome:
     """Classifies a response. `body` is parsed JSON, the text if it isn't JSON, or None."""
     if 200 <= status < 300:
-        return _success(status, body)
+        return classify_success(status, body)
     if status == 408:
         return _try_again(body if isinstance(body, dict) else {})
     if status == 410:
@@ -162,7 +162,8 @@ def classify(status: int, body: object) -> PollOutcome:
     return Refused(status, server_words(body))
 
 
-def _success(status: int, body: object) -> PollOutcome:
+def classify_success(status: int, body: object) -> PollOutcome:
+    """Classifies a response with a 2xx status, as `classify`."""
     if not isinstance(body, dict):
         if status in (202, 204) and not body:
             return TryAgain()

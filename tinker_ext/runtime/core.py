@@ -1,4 +1,4 @@
-"""The core shared by all clients of one `ServiceClient`: connection, session, limits."""
+"""The core shared by all clients of one `ServiceClient`, from first use to shutdown."""
 
 from __future__ import annotations
 
@@ -9,56 +9,67 @@ import os
 import threading
 import time
 import weakref
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
+from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import ClientClosedError, ConfigurationError
+from tinker_ext.config import ClientConfig
+from tinker_ext.errors import APIResponseValidationError, ClientClosedError, ConfigurationError
 from tinker_ext.private_files import read_backend_key
+from tinker_ext.protocol.server_protocol import ServerProtocol
+from tinker_ext.rules.retry import RetryPolicy
+from tinker_ext.runtime.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.concurrency import tasks
-from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
-from tinker_ext.runtime.concurrency.deadline import check_timeout, new_progress
+from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.futures import APIFuture
-from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
-from tinker_ext.runtime.concurrency.loop import BackgroundLoop, background_loop
+from tinker_ext.runtime.concurrency.loop import (
+    BackgroundLoop,
+    TaskFuture,
+    background_loop,
+    loop_if_started,
+)
+from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.runtime.concurrency.user_code import as_raised
 from tinker_ext.runtime.connection.connection import Connection
 from tinker_ext.runtime.results.batch_poller import BatchPollerRegistry
 from tinker_ext.runtime.results.cancellations import CancellationSender
-from tinker_ext.runtime.results.poller import FuturePoller
-from tinker_ext.runtime.results.queue_log import (
+from tinker_ext.runtime.results.poller import (
+    FuturePoller,
     QueueLog,
     QueueStateObserver,
     SessionObserver,
     weak_proxy,
 )
-from tinker_ext.runtime.retry.circuit_breaker import CircuitBreaker
-from tinker_ext.runtime.retry.pause import shared_pause
-from tinker_ext.runtime.retry.retrying import Retrier
-from tinker_ext.runtime.session.session import Session, SessionEnd, begin_session
-from tinker_ext.runtime.session.telemetry import Telemetry
-from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
+from tinker_ext.runtime.retrying import Retrier, shared_pause
+from tinker_ext.runtime.session import Session, SessionEnd, Telemetry, begin_session, finish_session
+from tinker_ext.timeouts import REAL_CLOCK, Clock, check_timeout, new_progress
+from tinker_ext.transport.operations import Request
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from pathlib import Path
-
     import httpx
 
-    from tinker_ext.config import ClientConfig
-    from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.rules.retry import RetryPolicy
-    from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
-    from tinker_ext.runtime.concurrency.task_future import TaskFuture
-    from tinker_ext.transport.operations import Request
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+# Seconds that the interpreter's exit waits for pending shutdowns: an embedded backend has 15 to
+# stop by itself (embedded.launch).
+EXIT_LIMIT = 20.0
+
+# Seconds to report the end of a session; ours. The second is for a client that is closed without
+# waiting, as after Ctrl-C: its whole shutdown takes less than two seconds.
+FINISH_LIMIT = 5.0
+FINISH_LIMIT_IMMEDIATE = 0.5
 
 
 def _no_key_file() -> None:
@@ -219,13 +230,14 @@ class ClientCore:
         if self._closed:
             coroutine.close()
             raise ClientClosedError
-        self._reset_after_fork()
+        if self._process != os.getpid():
+            self._reset_after_fork()
         traced = tracing.current_operation.get()
         if traced is not None and traced.handed_over:
             traced = None
         operation = None if traced is None else traced.name
         progress = new_progress(operation)
-        outcome = self.loop.submit(
+        outcome = background_loop().submit(
             coroutine,
             finally_=finally_,
             tasks=self._tasks,
@@ -242,11 +254,7 @@ class ClientCore:
             staged = traced if traced.staged else None
         return APIFuture(outcome, finish, work=work, progress=progress, traced=staged)
 
-    def _call_done(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
-        if task.cancelled():
-            traced.finish(asyncio.CancelledError())
-            return
-        error = task.exception()
+    def _call_done(self, traced: tracing.Operation, error: BaseException | None) -> None:
         if error is None:
             if traced.active:
                 traced.finish()
@@ -345,10 +353,9 @@ class ClientCore:
         return config, self._key_file()
 
     def _reset_after_fork(self) -> None:
-        if self._process != os.getpid():
-            self._lock = threading.Lock()
-            self._finalizer.detach()
-            self._reset()
+        self._lock = threading.Lock()
+        self._finalizer.detach()
+        self._reset()
 
 
 def _set_up_tracing(config: ClientConfig) -> None:
@@ -390,6 +397,100 @@ def unpickled_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
         return core
 
 
+@frozen(eq=False, kw_only=True)
+class BackgroundResources:
+    """A client's background resources, closed together.
+
+    None holds a reference to the client, so it can be garbage-collected.
+
+    Attributes:
+        release: called last, on a worker thread; None if there is nothing to release.
+        process: the id of the process that owns the resources; a forked process has none to close.
+    """
+
+    batch_pollers: BatchPollerRegistry
+    cancellations: CancellationSender
+    session: Session
+    telemetry: Telemetry
+    connection: Connection
+    release: Callable[[], None] | None
+    process: int
+
+    async def close(self, end: SessionEnd | None = None, *, immediate: bool = False) -> None:
+        """Send cancellations and telemetry, stop the heartbeat, report `end`, close the sockets.
+
+        With `immediate` the server has less time to respond to the report.
+        """
+        try:
+            await asyncio.gather(
+                self.cancellations.close(), self.batch_pollers.close(), self.telemetry.close()
+            )
+            await self.session.close()
+            session_id = self.session.known_id
+            if end is not None and session_id is not None:
+                limit = FINISH_LIMIT_IMMEDIATE if immediate else FINISH_LIMIT
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limit):
+                        await finish_session(self.connection, session_id, end)
+            await self.connection.close()
+        finally:
+            await self._release_on_a_worker()
+
+    async def _release_on_a_worker(self) -> None:
+        if self.release is None:
+            return
+        try:
+            releasing = asyncio.get_running_loop().run_in_executor(None, self.release)
+        except RuntimeError:  # The interpreter is exiting and starts no more threads.
+            self.release()
+        else:
+            await releasing
+
+    def schedule_shutdown(self) -> None:
+        """Close in the background. May be called from any thread at any time.
+
+        The garbage collector calls it, so it takes no lock and does not block.
+        """
+        loop = loop_if_started()
+        if self.process == os.getpid() and loop is not None:
+            # In an empty context: any span may be current here.
+            closing = Context().run(loop.submit, self.close())
+            _pending.add(closing)
+            closing.add_done_callback(_pending.discard)
+
+
+def wait_for_shutdowns() -> None:
+    """Wait for the shutdown of clients that were dropped just before the interpreter's exit."""
+    wait(list(_pending), EXIT_LIMIT)
+
+
+def read_request_id(operation: str, value: object) -> str:
+    """The id of an accepted request as text. Some servers use integers.
+
+    Raises:
+        APIResponseValidationError: it is neither text nor an integer.
+    """
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise APIResponseValidationError(
+        f"request_id: expected text or an integer, got {type(value).__name__}",
+        operation=operation,
+    )
+
+
+async def submit(core: ClientCore, request: Request[models.UntypedAPIFuture]) -> FetchedResult:
+    """Submit one request and return its result."""
+    future = await core.call(request)
+    request_id = future.request_id
+    if type(request_id) is not str:
+        request_id = read_request_id(request.operation.name, request_id)
+    if (traced := tracing.observed_operation.get()) is not None:
+        traced.append(tracing.REQUEST_ID, request_id)
+    body = await core.poller.wait(request_id, operation=request.operation.name)
+    return FetchedResult(body, request_id)
+
+
+_pending: set[Future[None]] = set()
 _open: weakref.WeakSet[ClientCore] = weakref.WeakSet()
 _unpickled: weakref.WeakValueDictionary[Any, ClientCore] = weakref.WeakValueDictionary()
 _unpickled_lock = threading.Lock()

@@ -12,12 +12,12 @@ import httpx
 
 from tinker_ext.clients.service import ServiceClient
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
+from tinker_ext.runtime.results.poller import QueueStateObserver, SessionObserver
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import API, Received, Reply
 from tinker_ext.testing.replies import Replies, decode_body
+from tinker_ext.timeouts import REAL_CLOCK, Clock
 
 BASE_URL = "http://fake.invalid"
 

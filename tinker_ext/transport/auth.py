@@ -31,6 +31,10 @@ _KEY_REJECTED = frozenset({401, 402, 403})
 class KeySource(Protocol):
     """Provides the value of X-API-Key, which may change over time."""
 
+    @property
+    def lasting(self) -> Secret | None:
+        """The value for all requests if it does not change; None if `key` or `current` has it."""
+
     async def key(self) -> Secret | None:
         """The user's API key, never a token issued for it; None if there is no key."""
         ...
@@ -57,6 +61,10 @@ class FixedKey:
     """A key that never changes."""
 
     api_key: Secret | None = None
+
+    @property
+    def lasting(self) -> Secret | None:
+        return self.api_key
 
     async def key(self) -> Secret | None:
         return self.api_key

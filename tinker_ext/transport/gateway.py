@@ -153,8 +153,8 @@ class Gateway:
             else:
                 file = built.pop("content", None)
                 content = None if file is None else file.read()
-            keys = self._auth.keys
-            key = await (keys.current() if operation.credential == "current" else keys.key())
+            keys, current = self._auth.keys, operation.credential == "current"
+            key = keys.lasting or await (keys.current() if current else keys.key())
             response = await self._attempt(request, key, built, content)
             if response.status_code == 401:
                 response = await self._with_another_key(request, key, built, content, response)

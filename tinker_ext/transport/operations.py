@@ -37,7 +37,7 @@ from tinker_ext.redaction.redactor import LONGEST_ID, REQUEST_ID, kept_headers
 from tinker_ext.redaction.secret import Secret, remembered
 from tinker_ext.rules.polling import POLL_TIMEOUT
 from tinker_ext.transport.response import PROTOBUF, MalformedBodyError, ProtobufResult, Response
-from tinker_ext.types.inputs.images import ImageForm
+from tinker_ext.types.inputs.model_input import ImageForm
 from tinker_ext.version import sdk_version
 
 if TYPE_CHECKING:

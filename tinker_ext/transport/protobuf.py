@@ -24,16 +24,16 @@ from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.types.tensors.list_or_array import (
+from tinker_ext.types.tensors.number_buffer import NumberBuffer
+from tinker_ext.types.tensors.received import (
     Logprobs,
     OptionalLogprobs,
     Tokens,
     Topk,
     TopkLogprobs,
+    check_shape,
 )
-from tinker_ext.types.tensors.number_buffer import NumberBuffer
-from tinker_ext.types.tensors.received import check_shape
-from tinker_ext.types.tensors.sparse import check_csr
+from tinker_ext.types.tensors.tensor_data import check_csr
 
 Array: TypeAlias = npt.NDArray[Any]
 #: Bytes, or the numbers of an array. A list holds int64 token ids, which are sent as int32.
@@ -451,7 +451,7 @@ def _tensor(message: pb.Tensor, where: str) -> types.TensorData:
     columns = _array(sparse.col_indices, "<i8", f"{where}.sparse_col_indices")
     check_csr(values, crow, columns, shape, where)
     buffer = NumberBuffer.from_array
-    return types.TensorData.from_csr(buffer(values), buffer(crow), buffer(columns), shape)
+    return types.TensorData.from_buffers(buffer(values), shape, buffer(crow), buffer(columns))
 
 
 def _optional(data: bytes, where: str) -> OptionalLogprobs | None:

@@ -14,8 +14,7 @@ from tinker_api.types import File
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.transport.operations import Request, adapt_images, forward, forward_backward
-from tinker_ext.types.inputs.chunks import EncodedTextChunk
-from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageForm
+from tinker_ext.types.inputs.model_input import EncodedTextChunk, ImageAssetPointerChunk, ImageForm
 
 if TYPE_CHECKING:
     from tinker_ext import types

@@ -1,8 +1,12 @@
-"""Conversion between the generated models and the types of this package, by field name.
+"""Conversion between the generated models and the types of this package.
 
-A field is converted by its annotation, or by the function in its metadata (`converted_by`).
-Datetimes without a zone are UTC; classes with a ``from_api`` are decoded with it, also inside lists
-and dicts. A missing or null field has its default; without a default, lists and dicts are empty.
+The generated models distinguish a missing field (``UNSET``) from a null one. The rest of the
+package does not need the difference and uses ``None`` for both.
+
+`structure` converts a model by field name: each field by its annotation, or by the function in its
+metadata (`converted_by`). Datetimes without a zone are UTC; classes with a ``from_api`` are decoded
+with it, also inside lists and dicts. A missing or null field has its default; without a default,
+lists and dicts are empty.
 
 Responses are read tolerantly, so that one broken field does not lose a list of records:
 
@@ -21,7 +25,7 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import (
@@ -39,9 +43,9 @@ from typing import (
 
 from attrs import NOTHING, evolve, fields, frozen
 from tinker_api import models
+from tinker_api.types import UNSET, Unset
 
 from tinker_ext.types.records import Record
-from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
@@ -51,6 +55,34 @@ _REQUIRED = "required"
 #: Errors of a conversion; the field counts as missing.
 _CONVERSION_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 _logger = logging.getLogger(__name__)
+
+
+def or_none(value: T | Unset | None) -> T | None:
+    """Returns the value, or ``None`` if the field is null or missing."""
+    return None if isinstance(value, Unset) else value
+
+
+def or_default(value: T | Unset | None, default: T) -> T:
+    """Returns the value, or ``default`` if the field is null or missing."""
+    return default if value is None or isinstance(value, Unset) else value
+
+
+def or_unset(value: T | None) -> T | Unset:
+    """Returns the value for a query or body; ``None`` becomes ``UNSET``, which is omitted."""
+    return UNSET if value is None else value
+
+
+def as_dict(value: object) -> dict[str, Any] | None:
+    """Returns a generated or plain map as a dict; ``None`` if it is null or missing."""
+    if value is None or isinstance(value, Unset):
+        return None
+    mapping: Any = getattr(value, "additional_properties", value)
+    return dict(mapping)
+
+
+def as_utc(time: datetime) -> datetime:
+    """Adds UTC to a time without a zone: some servers omit the ``Z``."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 class InvalidFieldError(ValueError):
@@ -121,9 +153,11 @@ class _Rule:
     title: str
     #: The annotated type without None, for messages.
     expected: str
-    #: Whether a value may be of the type; entries are not examined.
+    #: Returns True if a value may be of the type; entries are not examined.
     is_valid: Callable[[Any], bool]
     convert: Convert | None
+    #: The types of values that are returned unchanged; other types need the check above.
+    plain: frozenset[type] = frozenset()
     #: Of a field; the following are, too.
     name: str = ""
     #: Creates the value of a missing list, dict or record without required fields; else None.
@@ -140,7 +174,9 @@ class _Rule:
         Raises:
             InvalidFieldError: it is invalid and required, or a field in it is.
         """
-        if (value := or_none(value)) is None:
+        if type(value) in self.plain:
+            return value
+        if value is None or isinstance(value, Unset):
             if self.is_required or not (self.has_default or self.empty):
                 self._report("null or missing")
             return None
@@ -222,10 +258,12 @@ def _rule(cls: type, field: Any, annotation: Any) -> _Rule:
     title = f"{cls.__name__}.{field.name}"
     is_required = field.metadata.get(_REQUIRED, False)
     rule = _entry_rule(annotation, title)
+    convert = field.metadata.get(_CONVERT) or rule.convert
     return evolve(
         rule,
         name=field.name,
-        convert=field.metadata.get(_CONVERT) or rule.convert,
+        convert=convert,
+        plain=frozenset() if convert else rule.plain,
         empty=None if has_default else _empty(annotation),
         has_default=has_default,
         is_required=is_required,
@@ -267,7 +305,8 @@ def _entry_rule(annotation: Any, title: str) -> _Rule:
     if annotation in _SCALARS:
         expected, types = _SCALARS[annotation]
         convert = as_utc if annotation is datetime else None
-        return _Rule(title, expected, partial(_is_scalar, types), convert)
+        plain = frozenset() if convert else frozenset(types)
+        return _Rule(title, expected, partial(_is_scalar, types), convert, plain)
     match get_origin(annotation), get_args(annotation):
         case builtins.list, (item,):
             entries = partial(_convert_items, _entry_rule(item, f"{title}[]"))
@@ -309,19 +348,27 @@ def _is_anything(_value: object) -> bool:
 
 def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
     """Reads one field for a class that decodes itself; None if it is null, missing or invalid."""
-    value = or_none(value)
-    rule = _entry_rule(cast("Any", annotation), title)
-    return None if value is None else cast("T | None", rule.read(value))
+    if value is None or isinstance(value, Unset):
+        return None
+    return cast("T | None", _entry_rule(cast("Any", annotation), title).read(value))
 
 
 def _convert_items(rule: _Rule, values: list[Any]) -> list[Any]:
+    if rule.plain.issuperset(map(type, values)):
+        return list(values)
     read = map(rule.read, values)
     return [value for value in read if value is not None]
 
 
 def _convert_values(rule: _Rule, values: object) -> dict[str, Any]:
-    pairs = ((key, rule.read(value)) for key, value in (as_dict(values) or {}).items())
-    return {key: value for key, value in pairs if value is not None}
+    mapping = as_dict(values) or {}
+    if rule.plain.issuperset(map(type, mapping.values())):
+        return mapping
+    converted = {}
+    for key, value in mapping.items():
+        if (entry := rule.read(value)) is not None:
+            converted[key] = entry
+    return converted
 
 
 def _to_api(value: Any) -> Any:

@@ -17,9 +17,12 @@ from tinker_ext.rules.limits import (
     restart_burst,
     restart_delay,
 )
-from tinker_ext.types.inputs.chunks import EncodedTextChunk
-from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk
-from tinker_ext.types.inputs.model_input import ModelInput
+from tinker_ext.types.inputs.model_input import (
+    EncodedTextChunk,
+    ImageAssetPointerChunk,
+    ImageChunk,
+    ModelInput,
+)
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 80), max_size=40), st.data())
@@ -33,10 +36,10 @@ def test_requests_are_admitted_in_order_without_exceeding_the_limit(
     while remaining or waiting or held:
         complete = held and (not remaining or data.draw(st.booleans()))
         if complete:
-            budget = budget.give(held.pop(data.draw(st.integers(0, len(held) - 1))))
+            budget.give(held.pop(data.draw(st.integers(0, len(held) - 1))))
         elif remaining:
             waiting.append(remaining.popleft())
-        budget, admitted = admit(budget, waiting)
+        admitted = admit(budget, waiting)
         for _ in range(admitted):
             held.append(waiting.popleft())
             started.append(held[-1])
@@ -48,8 +51,11 @@ def test_requests_are_admitted_in_order_without_exceeding_the_limit(
 
 @pytest.mark.parametrize("size", [-1, 3])
 def test_giving_back_more_than_was_taken_raises(size: int) -> None:
+    budget = Budget(10)
+    assert budget.take_now(2)
     with pytest.raises(ValueError, match="cannot release"):
-        admit(Budget(10), [2])[0].give(size)
+        budget.give(size)
+    assert budget == Budget(10, 2, 1)
 
 
 def test_giving_back_without_holders_raises() -> None:
@@ -60,6 +66,29 @@ def test_giving_back_without_holders_raises() -> None:
 def test_negative_size_raises() -> None:
     with pytest.raises(ValueError, match="negative size -1"):
         admit(Budget(10), [-1])
+
+
+def test_request_is_not_admitted_before_those_that_wait() -> None:
+    budget = Budget(10, 4, 1, waiting=1)
+    assert not budget.take_now(1)
+    assert budget.take_now(6, is_next=True)
+    assert budget == Budget(10, 10, 2, waiting=1)
+
+
+def test_waiting_requests_are_admitted_when_a_holder_gives_back() -> None:
+    admissions: list[Budget] = []
+
+    class Queue(Budget):
+        def admit_waiting(self) -> None:
+            super().admit_waiting()
+            admissions.append(self)
+
+    budget = Queue(10, 7, 2)
+    budget.give(3)
+    assert not admissions
+    budget.waiting = 1
+    budget.give(4)
+    assert admissions == [Queue(10, 0, 0, waiting=1)]
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.floats(0, 100), st.floats(0, 100))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.rules.metrics import REDUCTIONS, reduce_metrics, reduction_of
+from tinker_ext.rules.outputs import REDUCTIONS, reduce_metrics, reduction_of
 
 Parts = list[tuple[dict[str, float], int]]
 

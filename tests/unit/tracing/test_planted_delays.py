@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from tests.builders import PARAMS, PROMPT
 from tinker_ext import tracing
-from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.timeouts import Clock
 from tinker_ext.trace_report.recordings import read_recording
 from tinker_ext.trace_report.summary import Category, Summary, summarize
 

@@ -9,7 +9,7 @@ import numpy as np
 from attrs import evolve
 
 from tinker_ext.types import SampledSequence, SampleResponse
-from tinker_ext.types.tensors.list_or_array import (
+from tinker_ext.types.tensors.received import (
     Logprobs,
     OptionalLogprobs,
     Tokens,

@@ -27,7 +27,7 @@ from tinker_ext.types import (
     TopkLogprobs,
     WeightsInfoResponse,
 )
-from tinker_ext.types.tensors.sparse import csr_to_dense
+from tinker_ext.types.tensors.tensor_data import csr_to_dense
 
 INFO: dict[str, Any] = {"base_model": "org/model", "is_lora": True}
 

@@ -8,7 +8,7 @@ import pytest
 from tinker_api import models as api
 
 from tinker_ext import types
-from tinker_ext.types.responses.session_status import decode_status
+from tinker_ext.types.responses.sessions import decode_status
 
 FAILED = {"category": "user", "message": "no", "type": "failed"}
 

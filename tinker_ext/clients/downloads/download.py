@@ -66,7 +66,7 @@ from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
 from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
-from tinker_ext.types.unset import or_default
+from tinker_ext.types.structuring import or_default
 
 T = TypeVar("T")
 

@@ -15,9 +15,8 @@ from attrs import define, field, frozen
 from tinker_ext.errors import APIConnectionError, APIStatusError, DownloadError
 from tinker_ext.rules.retry import RetryPolicy, TransportFault
 from tinker_ext.runtime.concurrency import tasks
-from tinker_ext.runtime.concurrency.clock import Clock
-from tinker_ext.runtime.retry.pause import Pause
-from tinker_ext.runtime.retry.retrying import Retrier
+from tinker_ext.runtime.retrying import Pause, Retrier
+from tinker_ext.timeouts import Clock
 from tinker_ext.tracing import log
 from tinker_ext.transport.storage import (
     REJECTED_URL_STATUSES,
@@ -28,7 +27,7 @@ from tinker_ext.transport.storage import (
     is_expiring,
     range_headers,
 )
-from tinker_ext.types.responses.downloads import DownloadProgress
+from tinker_ext.types.responses.checkpoints import DownloadProgress
 
 if TYPE_CHECKING:
     from tinker_ext.clients.downloads.partial_file import PartialFile

@@ -22,7 +22,7 @@ from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.transport import operations
 from tinker_ext.transport.operations import Operation
 from tinker_ext.types import ParsedCheckpointTinkerPath
-from tinker_ext.types.unset import or_default, or_unset
+from tinker_ext.types.structuring import or_default, or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.clients.downloads.transfer import ProgressCallback

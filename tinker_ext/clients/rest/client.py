@@ -28,7 +28,7 @@ from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.auth import exchange_key, read_token
-from tinker_ext.types.unset import or_none, or_unset
+from tinker_ext.types.structuring import or_none, or_unset
 
 AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
 

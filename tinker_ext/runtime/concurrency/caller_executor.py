@@ -14,22 +14,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
-from tinker_ext.runtime.concurrency.call_queue import calls_of
-from tinker_ext.runtime.concurrency.deadline import seconds_until
+from tinker_ext.runtime.concurrency.loop import TaskFuture, calls_of
 from tinker_ext.runtime.concurrency.user_code import as_carried
+from tinker_ext.timeouts import seconds_until
 from tinker_ext.tracing import log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tinker_ext.runtime.concurrency.task_future import TaskFuture
 
 T = TypeVar("T")
 
@@ -102,10 +99,10 @@ class CallerExecutor:
 
     def run_one(self) -> bool:
         """Run the next job on this thread; False if the queue is empty."""
-        with self._lock:
-            if not self._jobs:
-                return False
+        try:
             job = self._jobs.popleft()
+        except IndexError:
+            return False
         job()
         return True
 
@@ -117,16 +114,14 @@ class CallerExecutor:
         if has_jobs:
             self._start_worker()
 
-    @contextmanager
-    def wake_on_work(self, wake: Callable[[], None]) -> Iterator[None]:
+    def add_waiter(self, wake: Callable[[], None]) -> None:
         """Call `wake`, from any thread, whenever a job is added."""
         with self._lock:
             self._wake.add(wake)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._wake.discard(wake)
+
+    def remove_waiter(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._wake.discard(wake)
 
     def _submit(self, job: Callable[[], None]) -> None:
         with self._lock:
@@ -173,20 +168,32 @@ def wait(outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float |
         TimeoutError: `outcome` was not done within `timeout` seconds; it is not cancelled.
         TinkerError: a job of `work` waits for an operation that waits for the job.
     """
+    # A thread that waits for a condition of the future takes twice the time to wake.
+    changes: SimpleQueue[object] = SimpleQueue()
+    until = None if timeout is None else monotonic() + timeout
+    outcome.add_done_callback(changes.put)
     if work is None:
-        outcome.wait(timeout)
+        _next_change(changes, until, timeout)
         return
     work.check_may_wait(outcome.position)
-    changed = threading.Event()
-    outcome.add_done_callback(lambda _: changed.set())
-    until = None if timeout is None else monotonic() + timeout
-    with work.wake_on_work(changed.set):
+
+    def wake() -> None:
+        changes.put(None)
+
+    work.add_waiter(wake)
+    try:
         while not outcome.done():
-            if work.run_one():
-                continue
-            if not changed.wait(seconds_until(until)):
-                raise TimeoutError(f"no result within {timeout} s")
-            changed.clear()
+            if not work.run_one():
+                _next_change(changes, until, timeout)
+    finally:
+        work.remove_waiter(wake)
+
+
+def _next_change(changes: SimpleQueue[object], until: float | None, timeout: float | None) -> None:
+    try:
+        changes.get(timeout=seconds_until(until))
+    except Empty:
+        raise TimeoutError(f"no result within {timeout} s") from None
 
 
 async def wait_async(
@@ -217,13 +224,15 @@ async def wait_async(
     if work is None and timeout is None:
         await changed.wait()
         return
-    with (work or _NO_WORK).wake_on_work(wake):
+    if work is not None:
+        work.add_waiter(wake)
+    try:
         async with asyncio.timeout(timeout):
             while not outcome.done():
                 if work is not None and work.run_one():
                     continue
                 await changed.wait()
                 changed.clear()
-
-
-_NO_WORK = CallerExecutor()
+    finally:
+        if work is not None:
+            work.remove_waiter(wake)

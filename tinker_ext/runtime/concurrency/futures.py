@@ -10,26 +10,21 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from time import monotonic
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tinker_ext import tracing
 from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor, wait, wait_async
-from tinker_ext.runtime.concurrency.deadline import Progress, check_timeout, seconds_until
-from tinker_ext.runtime.concurrency.loop import background_loop
-from tinker_ext.runtime.concurrency.task_future import TaskFuture
-from tinker_ext.runtime.concurrency.tracebacks import strip_internal_frames
-from tinker_ext.runtime.concurrency.user_code import CallbackFuture
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-    from types import TracebackType
+from tinker_ext.runtime.concurrency.loop import TaskFuture, background_loop
+from tinker_ext.runtime.concurrency.user_code import CallbackFuture, strip_internal_frames
+from tinker_ext.timeouts import Progress, check_timeout, seconds_until
 
 T = TypeVar("T")
 U = TypeVar("U")

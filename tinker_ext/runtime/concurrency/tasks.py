@@ -1,13 +1,14 @@
-"""Background tasks that belong to the client and not to a single call."""
+"""Background tasks that belong to the client and not to a single call, and their log messages."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Hashable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from tinker_ext.rules.polling import QUEUE_LOG_INTERVAL
+from tinker_ext.timeouts import REAL_CLOCK, Clock
 
 T = TypeVar("T")
 
@@ -46,3 +47,21 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
         task.cancel()
     await asyncio.gather(*started, return_exceptions=True)
     await asyncio.sleep(0)
+
+
+class LogThrottle:
+    """Allows one log message per interval, separately for each subject."""
+
+    def __init__(self, interval: float = QUEUE_LOG_INTERVAL, clock: Clock = REAL_CLOCK) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._last_logged: dict[Hashable, float] = {}
+
+    def should_log(self, subject: Hashable) -> bool:
+        """True at most once per interval and subject; a call that returns True counts as logged."""
+        now = self._clock.now()
+        last = self._last_logged.get(subject)
+        if last is not None and now - last < self._interval:
+            return False
+        self._last_logged[subject] = now
+        return True

@@ -5,47 +5,62 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import evolve
 from tinker_api import models
 from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIConnectionError, APIError, APIStatusError, InvalidInputError
-from tinker_ext.protocol.adaptation import FIELD_ERRORS, after_negotiation
-from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
-from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy
+from tinker_ext.config import ClientConfig
+from tinker_ext.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    InvalidInputError,
+    RequestErrorCategory,
+    SessionLostError,
+    status_phrase,
+)
+from tinker_ext.protocol.adaptation import (
+    FIELD_ERRORS,
+    after_error,
+    after_negotiation,
+    after_success,
+    first_attempt,
+    learn_from_error,
+    reports_first_error,
+    server_error_attempts,
+    with_known,
+)
+from tinker_ext.protocol.error_responses import advice, is_lost, restriction
+from tinker_ext.protocol.server_protocol import BASELINE, Flags, ServerProtocol
+from tinker_ext.redaction.secret import Secret
+from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy, parse_should_retry
 from tinker_ext.rules.token_validity import should_renegotiate
 from tinker_ext.runtime.concurrency import tasks
-from tinker_ext.runtime.concurrency.clock import REAL_CLOCK
-from tinker_ext.runtime.connection.adapter import Adapter
 from tinker_ext.runtime.connection.client_limits import ClientLimits
-from tinker_ext.runtime.connection.first_contact import FirstContact
-from tinker_ext.runtime.connection.negotiation import Negotiator
-from tinker_ext.runtime.credentials.credentials import CredentialSource
+from tinker_ext.runtime.connection.negotiation import FirstContact, Negotiator
+from tinker_ext.runtime.credentials import CredentialSource
+from tinker_ext.runtime.retrying import Retrier
+from tinker_ext.timeouts import REAL_CLOCK
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.auth import TOKEN_OPERATION, exchange_key, read_token
 from tinker_ext.transport.connections import build_gateway
 from tinker_ext.transport.gateway import Gateway
-from tinker_ext.transport.operations import new_idempotency_key
+from tinker_ext.transport.operations import Request, new_idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     import httpx
 
-    from tinker_ext.config import ClientConfig
-    from tinker_ext.protocol.server_protocol import Flags
-    from tinker_ext.redaction.secret import Secret
-    from tinker_ext.runtime.retry.retrying import Retrier
-    from tinker_ext.transport.operations import Request
 
 T = TypeVar("T")
 
 # Retry windows in seconds; ours. Operations that only save work are given up sooner.
 _WINDOWS = {"cancel_future": 30.0, "retrieve_futures": 30.0}
+_POLL = "retrieve_future"
 # Operations that only read.
 _READS = frozenset(name for name in RETRY if name.startswith(("get_", "list_", "search_")))
 # First backoff in seconds; release 0.38.0.
@@ -89,54 +104,43 @@ class Connection:
         self._negotiator = Negotiator(self._on_negotiated, self._on_flags, retrier.clock)
         self._refreshing: asyncio.Task[None] | None = None
         self._contact = FirstContact(retrier.throttle)
+        # The protocol, by operation, about which the acceptance of a request teaches nothing more.
+        self._accepted_by: dict[str, ServerProtocol] = {}
 
-    def call(
+    async def call(
         self,
         request: Request[T],
         *,
         session_id: str | None = None,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> Coroutine[Any, Any, T]:
+        is_bounded: bool = False,
+    ) -> T:
         """Execute one logical call, with retries, under one idempotency key.
 
-        `adjust` changes the policy of the operation.
+        `adjust` changes the policy of the operation. Unless the call `is_bounded`, it fails soon if
+        the server does not respond to the first requests.
         """
-        call = self._call if self._contact.made else self._first_call
-        return call(request, session_id, adjust)
-
-    async def _first_call(
-        self,
-        request: Request[T],
-        session_id: str | None,
-        adjust: Callable[[RetryPolicy], RetryPolicy] | None,
-    ) -> T:
-        await self.gateway()  # An embedded backend takes its own time to start.
-        call = self._call(request, session_id, adjust)
-        operation = request.operation.name
-        return await self._contact.within(self._config.retry_window, operation, call)
-
-    async def _call(
-        self,
-        request: Request[T],
-        session_id: str | None,
-        adjust: Callable[[RetryPolicy], RetryPolicy] | None,
-    ) -> T:
         operation = request.operation.name
         gateway = self._gateway or await self.gateway()
+        if not (is_bounded or self._contact.made):
+            call = self.call(request, session_id=session_id, adjust=adjust, is_bounded=True)
+            return await self._contact.within(self._config.retry_window, operation, call)
         key = request.idempotency_key = request.idempotency_key or new_idempotency_key()
-        adapter = Adapter(self, operation)
+        protocol = self.protocol
+        adapter: Adapter | None = None
         traced = tracing.observed_operation.get()
         sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
-            nonlocal sent, has_responded
+            nonlocal sent, has_responded, protocol
             sent = False
             if not self._negotiator.done:
                 await self._negotiate(gateway, operation)
-            if self._negotiator.refresh_due():
+            if self.retrier.clock.now() >= self._negotiator.refresh_at:
+                self._negotiator.refresh_at = math.inf
                 self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
             sent, has_responded = True, self._negotiator.has_responded
-            protocol = adapter.next_protocol()
+            protocol = self.protocol if adapter is None else adapter.next_protocol()
             if traced is not None and traced.detailed:  # The other operations have equal values.
                 traced.set({tracing.DIALECT: protocol.release})
             try:
@@ -152,6 +156,8 @@ class Connection:
             return value
 
         def policy() -> RetryPolicy:
+            nonlocal adapter
+            adapter = adapter or Adapter(self, operation, protocol)
             adapted = adapter.policy(self.policy(operation))
             return adapted if adjust is None else adjust(adapted)
 
@@ -169,7 +175,7 @@ class Connection:
                 finally:
                     tracing.log_request_id.reset(logged)
             except InvalidInputError:
-                error_of_first_form = adapter.trial_failed()
+                error_of_first_form = None if adapter is None else adapter.trial_failed()
                 if error_of_first_form is None:
                     raise
                 raise error_of_first_form from None
@@ -191,10 +197,20 @@ class Connection:
                         error.message,
                     )
                 else:
+                    adapter = adapter or Adapter(self, operation, protocol)
                     adapter.rejected(error)
             else:
-                adapter.accepted()
+                if adapter or not (protocol is self.protocol is self._accepted_by.get(operation)):
+                    self._learn_from_success(operation, protocol, adapter)
                 return value
+
+    def _learn_from_success(
+        self, operation: str, protocol: ServerProtocol, adapter: Adapter | None
+    ) -> None:
+        """Learn from the acceptance of a request, which `adapter` may have changed."""
+        (adapter or Adapter(self, operation, protocol)).accepted()
+        if protocol is self.protocol:
+            self._accepted_by[operation] = protocol
 
     def policy(self, operation: str) -> RetryPolicy:
         """The retry policy of an operation."""
@@ -297,20 +313,24 @@ class Connection:
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
         """Poll once for a result. Unless `whole` is set, the server may return its size instead."""
-        gateway, adapter = self._gateway or await self.gateway(), Adapter(self, "retrieve_future")
+        gateway = self._gateway or await self.gateway()
+        adapter: Adapter | None = None
         while True:
             request = operations.PollRequest(request_id, operation, iteration, whole=whole)
+            protocol = self.protocol if adapter is None else adapter.next_protocol()
             try:
-                body = await gateway.send(request, adapter.next_protocol())
+                body = await gateway.send(request, protocol)
             except APIStatusError as error:
                 if error.status_code not in FIELD_ERRORS:
                     raise
+                adapter = adapter or Adapter(self, _POLL, protocol)
                 adapter.rejected(error)
             except APIConnectionError:
                 self._check_server()
                 raise
             else:
-                adapter.accepted()
+                if adapter or not (protocol is self.protocol is self._accepted_by.get(_POLL)):
+                    self._learn_from_success(_POLL, protocol, adapter)
                 return body
 
     async def beat(self, session_id: str) -> None:
@@ -332,3 +352,113 @@ class Connection:
                 [result] = await asyncio.gather(task, return_exceptions=True)
                 if isinstance(result, Gateway):
                     await result.close()
+
+
+# Status codes of errors about a missing object.
+_LOST_STATUSES = frozenset({400, 404, 410})
+
+
+class _Server(Protocol):
+    """Holds the protocol known of the server."""
+
+    protocol: ServerProtocol
+
+
+class Adapter:
+    """The form of one call's requests, by `protocol.adaptation`. On the event loop only.
+
+    `protocol` is that of the first request.
+    """
+
+    def __init__(self, server: _Server, operation: str, protocol: ServerProtocol) -> None:
+        self._server = server
+        self._operation = operation
+        self._attempt = first_attempt(protocol, operation)
+        self._first_error: APIStatusError | None = None
+
+    def policy(self, policy: RetryPolicy) -> RetryPolicy:
+        """The retry policy of the next request."""
+        limit = server_error_attempts(self._attempt)
+        return policy if limit is None else evolve(policy, server_error_attempts=limit)
+
+    def next_protocol(self) -> ServerProtocol:
+        """The protocol to build the next request with."""
+        self._attempt = with_known(self._attempt, self._server.protocol, self._operation)
+        return self._attempt.protocol
+
+    def accepted(self) -> None:
+        """Learn from the server's acceptance of the last request."""
+        known = self._server.protocol
+        learned = after_success(self._attempt, known, self._operation)
+        if learned is not known:
+            self._server.protocol = learned
+            if self._attempt.resends:
+                self._log_switch()
+
+    def rejected(self, error: APIStatusError) -> None:
+        """Prepare the next request after an error response.
+
+        Raises:
+            APIStatusError: the request is not sent again; this error, or that to the first form.
+            SessionLostError: the server no longer knows the request's model or session.
+        """
+        operation, status, body = self._operation, error.status_code, error.body
+        known = self._server.protocol
+        learned = learn_from_error(known, operation, status, body)
+        if learned != known:
+            self._server.protocol = learned
+            self._log_switch()
+        attempt = after_error(
+            self._attempt, learned, operation, status, body, final=_is_final(error)
+        )
+        if attempt is None:
+            reported = self._reported(error)
+            if reported.status_code in _LOST_STATUSES and is_lost(operation, reported.body):
+                raise SessionLostError(reported.message) from reported
+            raise reported
+        if attempt.first_status is None:
+            self._first_error = None
+        elif self._attempt.first_status is None:
+            self._first_error = error
+            log.info(
+                "%s: trying training data as %s after an error of the server: %s",
+                operation,
+                attempt.protocol.form_of(operation),
+                error.message,
+            )
+        self._attempt = attempt
+
+    def trial_failed(self) -> APIStatusError | None:
+        """The error to report if the request can't be built in the form on trial."""
+        return None if self._first_error is None else self._reported(self._first_error)
+
+    def _reported(self, error: APIStatusError) -> APIStatusError:
+        first, protocol = self._first_error, self._server.protocol
+        if first is None or not reports_first_error(
+            self._attempt, first.body, error.status_code, error.body
+        ):
+            first = error
+        hint = advice(self._operation, first.status_code, first.body, protocol)
+        first.mark_unsupported(hint)
+        if hint is None and not first.hint:
+            first.hint = restriction(self._operation, first.body) or ""
+        if first is not error:
+            form = self._attempt.protocol.form_of(self._operation)
+            first.hint = (
+                f"{first.hint} Sent with training data as {form}, the request was rejected too: "
+                f"{status_phrase(error.status_code)}: {error.message}"
+            ).lstrip()
+        return first
+
+    def _log_switch(self) -> None:
+        log.info(
+            "%s: switched protocol after an error of the server: %s",
+            self._operation,
+            self._server.protocol,
+        )
+
+
+def _is_final(error: APIStatusError) -> bool:
+    """Whether the server has said that a retry would not help."""
+    is_users = error.category is RequestErrorCategory.USER
+    return is_users or parse_should_retry(error.headers) is False

@@ -1,10 +1,12 @@
-"""Negotiates with a server: reads which requests it accepts and which flags clients should obey."""
+"""The first contact with a server: which requests it accepts, and how long it may not respond."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
+from typing import Any, TypeVar
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -24,16 +26,15 @@ from tinker_ext.protocol.server_protocol import (
     from_client_config,
     release_of,
 )
-from tinker_ext.rules.retry import PROXY_STATUSES, parse_should_retry
+from tinker_ext.rules.retry import PROXY_STATUSES, TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency import tasks
-from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.concurrency.tasks import LogThrottle
+from tinker_ext.timeouts import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
+from tinker_ext.transport.gateway import Gateway
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tinker_ext.transport.gateway import Gateway
+T = TypeVar("T")
 
 # Failed attempts after which the server is assumed to lack `client/config`; ours. Each is part
 # of an attempt of some call, so they are spaced by the backoff of that call.
@@ -55,6 +56,7 @@ class Negotiator:
         done: no request for `client/config` is needed.
         has_responded: the server returned its `client/config`. If it is done without one, the
             server is assumed to lack it.
+        refresh_at: when the dynamic flags should be read again, by the clock.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Negotiator:
         self._clock = clock
         self._requesting: asyncio.Task[None] | None = None
         self._attempts = 0
-        self._refresh_at: float | None = None
+        self.refresh_at = math.inf
         self._required = False
         self.done = self.has_responded = False
 
@@ -138,14 +140,7 @@ class Negotiator:
         self._learn(protocol)
 
     def _schedule_refresh(self, dynamic: DynamicFlags) -> None:
-        self._refresh_at = self._clock.now() + dynamic.refresh_seconds
-
-    def refresh_due(self) -> bool:
-        """Whether the dynamic flags should be read again. True once per interval."""
-        if self._refresh_at is None or self._clock.now() < self._refresh_at:
-            return False
-        self._refresh_at = None
-        return True
+        self.refresh_at = self._clock.now() + dynamic.refresh_seconds
 
     async def close(self) -> None:
         """Cancel a pending request."""
@@ -174,3 +169,70 @@ async def _request_dynamic(gateway: Gateway) -> tuple[Mapping[str, Any] | None, 
         )
         return None, not missing
     return config if isinstance(config, Mapping) else None, True
+
+
+# Seconds without a response after which a warning is logged, as for a call without success; and the
+# shortest wait, because a connection to a distant server alone takes a second.
+REPORT_AFTER = 10.0
+# Seconds for the last attempt, which starts when the retry window ends; its error says more.
+GRACE = 1.0
+
+
+class FirstContact:
+    """Whether the server has responded to any request. On the event loop only.
+
+    An attempt lasts up to a minute, so that the first calls to a server that accepts connections
+    and never responds would report nothing for that long, and outlast their retry window.
+
+    Attributes:
+        made: the server has responded.
+    """
+
+    def __init__(self, throttle: LogThrottle) -> None:
+        self.made = False
+        self._throttle = throttle
+        self._waiting: set[asyncio.Timeout] = set()
+
+    def make(self) -> None:
+        """Note a response: calls are no longer bounded."""
+        self.made = True
+        for limit in self._waiting:
+            limit.reschedule(None)
+        self._waiting.clear()
+
+    async def within(self, window: float, operation: str, call: Awaitable[T]) -> T:
+        """Await a call, for little more than `window` seconds if no response arrives.
+
+        Raises:
+            APITimeoutError: no response arrived.
+        """
+        window = max(window, REPORT_AFTER)
+        loop = asyncio.get_running_loop()
+        # In an empty context: a cancelled timer would keep that of the call alive.
+        report = Context().run(loop.call_later, REPORT_AFTER, self._report, operation, window)
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                Context().run(limit.reschedule, loop.time() + window + GRACE)
+                self._waiting.add(limit)
+                return await call
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise APITimeoutError(
+                f"the server has not responded in {window:g} s",
+                fault=TransportFault.TIMEOUT,
+                operation=operation,
+            ) from None
+        finally:
+            self._waiting.discard(limit)
+            report.cancel()
+
+    def _report(self, operation: str, window: float) -> None:
+        if not self.made and self._throttle.should_log(operation):
+            log.warning(
+                "%s: the server has not responded in %.0f s; waiting for up to %.0f s",
+                operation,
+                REPORT_AFTER,
+                window,
+            )

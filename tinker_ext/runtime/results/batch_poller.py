@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TypeAlias
 
 from tinker_ext.errors import (
     APIError,
@@ -16,13 +17,9 @@ from tinker_ext.rules.completions import is_tolerated, parse_completed_requests
 from tinker_ext.rules.polling import QueueState, TryAgain, poll_delay
 from tinker_ext.rules.retry import TransportFault
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.connection.connection import Connection
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
-
-    from tinker_ext.runtime.connection.connection import Connection
 
 # All in seconds, all ours. Minimum time between the starts of two batch polls, so that requests
 # that complete within a moment are reported together.

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from tinker_api import models
 
 from tinker_ext.errors import TinkerError
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.connection.connection import Connection
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-
-if TYPE_CHECKING:
-    from tinker_ext.runtime.connection.connection import Connection
 
 # Seconds that closing a client waits for queued cancellations; ours. Samples that are not cancelled
 # by then end on the server when the heartbeats stop.

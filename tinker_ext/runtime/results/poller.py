@@ -1,10 +1,13 @@
-"""Polls for the result of a submitted request, as `rules.polling` decides."""
+"""Polls for the result of a submitted request, as `rules.polling` decides; reports its state."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import logging
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -19,6 +22,8 @@ from tinker_ext.errors import (
 from tinker_ext.protocol.error_responses import is_lost, restriction
 from tinker_ext.redaction.redactor import LONGEST_ID
 from tinker_ext.rules.polling import (
+    LONG_RUNNING_INFO,
+    LONG_RUNNING_WARNING,
     Failed,
     Gone,
     Malformed,
@@ -30,23 +35,27 @@ from tinker_ext.rules.polling import (
     Retry,
     TryAgain,
     classify,
+    classify_success,
+    describe_queue,
     last_seen,
     poll_delay,
     should_poll_again,
 )
-from tinker_ext.rules.retry import TransportFault, parse_should_retry
-from tinker_ext.runtime.concurrency.deadline import current_progress
-from tinker_ext.timeouts import TimeLimited, time_limit
+from tinker_ext.rules.retry import RetryPolicy, TransportFault, parse_should_retry
+from tinker_ext.runtime.concurrency.tasks import LogThrottle
+from tinker_ext.runtime.concurrency.user_code import notify
+from tinker_ext.runtime.connection.client_limits import Budget
+from tinker_ext.runtime.retrying import Retrier
+from tinker_ext.timeouts import (
+    REAL_CLOCK,
+    Clock,
+    TimeLimit,
+    TimeLimited,
+    current_progress,
+    time_limit,
+)
+from tinker_ext.tracing import log
 from tinker_ext.transport.response import ProtobufResult
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tinker_ext.rules.retry import RetryPolicy
-    from tinker_ext.runtime.concurrency.budget import Budget
-    from tinker_ext.runtime.concurrency.clock import Clock
-    from tinker_ext.runtime.results.queue_log import QueueLog
-    from tinker_ext.runtime.retry.retrying import Retrier
 
 
 class Poll(Protocol):
@@ -88,7 +97,7 @@ class _Streak:
         return self._count, now - self._since
 
 
-@frozen
+@define
 class FuturePoller:
     """Waits for the results of submitted requests, any number at the same time.
 
@@ -109,6 +118,7 @@ class FuturePoller:
     alive: Callable[[], bool]
     slots: Budget
     result_bytes: Budget
+    _limit: TimeLimit | None = field(default=None, init=False)
 
     async def wait(
         self, request_id: str, *, operation: str, source: CompletionSource | None = None
@@ -129,9 +139,12 @@ class FuturePoller:
                 operation=operation,
                 request_id=request_id[:LONGEST_ID],
             )
-        _note_progress(operation, request_id, "submitted")
-        self.queue.begin(request_id)
-        limit = TimeLimited(time_limit(self.deadline))
+        progress = current_progress.get()
+        if progress is not None:
+            progress.note(operation, request_id, "submitted")
+        if self._limit is None:
+            self._limit = time_limit(self.deadline)
+        limit = TimeLimited(self._limit)
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
@@ -145,18 +158,20 @@ class FuturePoller:
         except TimeoutError:
             if not limit.expired:
                 raise
-            progress = current_progress.get()
             seen = None if progress is None else progress.last_seen
             raise self._deadline_exceeded(request_id, operation, seen) from None
         except RequestFailedError:
-            _acknowledge(source, request_id)
+            if source is not None:
+                source.acknowledge(request_id)
             raise
         finally:
             for size in held:
                 self.result_bytes.give(size)
             tracing.log_request_id.reset(logged)
-            self.queue.done(request_id)
-        _acknowledge(source, request_id)
+            if request_id in self.queue.waiting:
+                self.queue.done(request_id)
+        if source is not None:
+            source.acknowledge(request_id)
         return body
 
     async def _poll_until_done(
@@ -164,8 +179,9 @@ class FuturePoller:
     ) -> Any:
         """`held` lists the bytes reserved for the result, to be given back when it has arrived."""
         clock = self.retrier.clock
-        until = clock.now() + self.deadline
-        streak = _Streak(clock)
+        submitted = clock.now()
+        until = submitted + self.deadline
+        streak: _Streak | None = None
         iteration = 0
         announced = False
         while True:
@@ -188,11 +204,12 @@ class FuturePoller:
                 self.slots.give(1)
             if isinstance(outcome, Ready):
                 return outcome.body
+            streak = streak or _Streak(clock)
             consecutive, seconds = streak.add(outcome)
             window = self.policy().max_elapsed
             if not should_poll_again(outcome, consecutive, streak=seconds, window=window):
                 raise _final_error(outcome, request_id, operation)
-            self._note(outcome, request_id, operation)
+            self._note(outcome, request_id, operation, submitted)
             if isinstance(outcome, MetadataOnly) and not announced:
                 announced = True
                 await self._hold(outcome.size, held)
@@ -245,7 +262,7 @@ class FuturePoller:
                 return TryAgain(QueueState.ACTIVE), None
             if isinstance(body, ProtobufResult):
                 return Ready(body), None
-            return classify(200, body), None
+            return classify_success(200, body), None
 
         return await self.retrier.run(
             attempt,
@@ -254,11 +271,15 @@ class FuturePoller:
             fails_fast=False,  # The server has accepted the request.
         )
 
-    def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
+    def _note(
+        self, outcome: PollOutcome, request_id: str, operation: str, submitted: float
+    ) -> None:
         if isinstance(outcome, TryAgain):
-            self.queue.note(operation, request_id, outcome)
+            self.queue.note(operation, request_id, outcome, submitted)
             tracing.polled(outcome.queue_state, outcome.queue_state_reason)
-        _note_progress(operation, request_id, last_seen(outcome))
+        progress = current_progress.get()
+        if progress is not None:
+            progress.note(operation, request_id, last_seen(outcome))
         if not isinstance(outcome, TryAgain):
             tracing.polled(last_seen(outcome))
 
@@ -275,17 +296,6 @@ def _left_to_retry_engine(outcome: PollOutcome, error: APIStatusError) -> bool:
         case False if isinstance(outcome, TryAgain | Retry):
             return True
     return isinstance(outcome, Refused) or outcome == Retry(error.status_code)
-
-
-def _acknowledge(source: CompletionSource | None, request_id: str) -> None:
-    if source is not None:
-        source.acknowledge(request_id)
-
-
-def _note_progress(operation: str, request_id: str, seen: str) -> None:
-    progress = current_progress.get()
-    if progress is not None:
-        progress.operation, progress.request_id, progress.last_seen = operation, request_id, seen
 
 
 def _final_error(outcome: PollOutcome, request_id: str, operation: str) -> Exception:
@@ -312,3 +322,110 @@ def _final_error(outcome: PollOutcome, request_id: str, operation: str) -> Excep
     return APIResponseValidationError(
         last_seen(outcome), operation=operation, request_id=request_id
     )
+
+
+class QueueStateObserver(Protocol):
+    """Is notified when a request's queue state changes, and with ACTIVE when the request is done.
+
+    Called on the client's event loop thread, so it must return quickly; its exceptions are logged.
+    """
+
+    def on_queue_state_change(
+        self, queue_state: QueueState, queue_state_reason: str | None
+    ) -> None:
+        """`queue_state_reason` is the server's message, None if it sent none."""
+
+
+class SessionObserver(Protocol):
+    """Is notified once when heartbeats keep failing or the server ends the session.
+
+    Called on the client's event loop thread, so it must return quickly; its exceptions are logged.
+    """
+
+    def on_session_lost(self, error: SessionLostError) -> None:
+        """`error` is the exception that the session's next call raises."""
+
+
+def weak_proxy(observer: SessionObserver | None) -> SessionObserver | None:
+    """A weak proxy of the observer, for background tasks.
+
+    The observer may own the client; a strong reference would keep both from being collected.
+    """
+    try:
+        return None if observer is None else weakref.proxy(observer)
+    except TypeError:  # A class with slots and no __weakref__.
+        return observer
+
+
+@frozen
+class _Waiting:
+    """A request's queue state and the time it was entered."""
+
+    state: TryAgain
+    since: float
+
+
+class QueueLog:
+    """Notifies the observer of state changes, and logs at most one line per minute and operation.
+
+    A paused queue is logged at once. A request in any other state is logged if it stays in it for
+    long, once a minute for each log level.
+
+    Attributes:
+        waiting: the requests that have been polled without a result.
+    """
+
+    def __init__(
+        self, observer: QueueStateObserver | None = None, clock: Clock = REAL_CLOCK
+    ) -> None:
+        self._observer = observer
+        self._throttle = LogThrottle(clock=clock)
+        self._clock = clock
+        self.waiting: dict[str, _Waiting] = {}
+
+    def note(self, operation: str, request_id: str, state: TryAgain, submitted: float) -> None:
+        """Note the queue state of a waiting request, which was submitted at `submitted`."""
+        last = self.waiting.get(request_id)
+        if last is None or last.state != state:
+            if last is None:
+                since = submitted
+            else:
+                changed = last.state.queue_state != state.queue_state
+                since = self._clock.now() if changed else last.since
+            self.waiting[request_id] = _Waiting(state, since)
+            self._notify(state)
+        if state.queue_state in (QueueState.PAUSED_CAPACITY, QueueState.PAUSED_RATE_LIMIT):
+            if self._throttle.should_log(operation):
+                log.warning("%s is waiting: %s", operation, describe_queue(state))
+        else:
+            self._note_duration(
+                operation, state, self._clock.now() - self.waiting[request_id].since
+            )
+
+    def _note_duration(self, operation: str, state: TryAgain, seconds: float) -> None:
+        if seconds < LONG_RUNNING_INFO:
+            return
+        level = logging.WARNING if seconds >= LONG_RUNNING_WARNING else logging.INFO
+        if self._throttle.should_log((operation, level)):
+            log.log(
+                level,
+                "%s: no result in %.0f s; last seen: %s",
+                operation,
+                seconds,
+                last_seen(state),
+            )
+
+    def done(self, request_id: str) -> None:
+        """Note that the wait for a request in `waiting` ended, successfully or not."""
+        state = self.waiting.pop(request_id).state
+        if state.queue_state is not QueueState.ACTIVE:
+            self._notify(TryAgain(QueueState.ACTIVE))
+
+    def _notify(self, state: TryAgain) -> None:
+        if self._observer is not None:
+            notify(
+                self._observer.on_queue_state_change,
+                state.queue_state,
+                state.queue_state_reason,
+                name="queue state observer",
+            )

@@ -14,10 +14,11 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from attrs import frozen
 from opentelemetry.util.types import AttributeValue
+from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -32,19 +33,13 @@ from tinker_ext.errors import (
 from tinker_ext.protocol.error_responses import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
-from tinker_ext.runtime.concurrency.turns import TurnQueue
-from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
-from tinker_ext.runtime.submission.submitting import read_request_id, submit
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.core import ClientCore, read_request_id, submit
+from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers, TurnQueue
 from tinker_ext.transport import operations
+from tinker_ext.transport.operations import Request
 from tinker_ext.transport.response import FetchedResult
 from tinker_ext.usage import UsageCounter
-
-if TYPE_CHECKING:
-    from tinker_api import models
-
-    from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.operations import Request
 
 T = TypeVar("T")
 Attributes = Mapping[str, AttributeValue]
@@ -116,8 +111,8 @@ class OrderedRequests:
             if traced.active:
                 traced.set(self._attributes(chunks, attributes))
             return self._start(chunks, finish, parallel, hint)
-        attributes = self._attributes(chunks, attributes)
-        with tracing.operation(chunks[0].request.operation.name, attributes):
+        operation = chunks[0].request.operation.name
+        with tracing.operation(operation, self._attributes(chunks, attributes)):
             return self._start(chunks, finish, parallel, hint)
 
     def _start(
@@ -132,7 +127,7 @@ class OrderedRequests:
         return self._core.start(
             run if hint is None else _with_hint(run, hint),
             finish,
-            finally_=lambda: self._turns.give_back(ticket),
+            finally_=partial(self._turns.give_back, ticket),
             work=self.work,
             position=ticket,
         )
@@ -179,11 +174,14 @@ class OrderedRequests:
         self, ticket: int, request: Request[models.UntypedAPIFuture]
     ) -> list[FetchedResult]:
         try:
-            async with self._turns.turn(ticket):
+            await self._turns.wait(ticket)
+            try:
                 while self._pending:
                     self._idle.clear()
                     await self._idle.wait()
                 return [await submit(self._core, request)]
+            finally:
+                self._turns.give_back(ticket)
         except BaseException:
             self._unloaded = False
             raise
@@ -207,12 +205,13 @@ class OrderedRequests:
         accepted: list[str] = []
         self._pending += 1
         try:
-            async with self._turns.turn(ticket):
+            if ticket > self._turns.serving:
+                await self._turns.wait(ticket)
+            try:
                 epoch = self._numbers.epoch
-                if parallel and not self._sequential_only:
-                    request_ids = await self._submit_parallel(chunks, accepted)
-                else:
-                    request_ids = [await self._submit(chunk, accepted) for chunk in chunks]
+                request_ids = await self._submit(chunks, accepted, parallel)
+            finally:
+                self._turns.give_back(ticket)
             if len(chunks) == 1:
                 return [await self._result(chunks[0], request_ids[0], epoch)]
             pairs = zip(chunks, request_ids, strict=True)
@@ -231,50 +230,54 @@ class OrderedRequests:
     async def _result(self, chunk: ChunkRequest, request_id: str, epoch: int) -> FetchedResult:
         operation = chunk.request.operation.name
         try:
-            with naming_datums(chunk.datums):
-                body = await self._core.poller.wait(request_id, operation=operation)
-                if chunk.usage is not None:
-                    self.usage.add(*chunk.usage)
-                return FetchedResult(body, request_id)
-        except RequestFailedError as error:
-            expected = expected_seq_id(error.message)
-            if expected is not None:
+            body = await self._core.poller.wait(request_id, operation=operation)
+        except TinkerError as error:
+            _name_datums(error, chunk.datums)
+            expected = isinstance(error, RequestFailedError) and expected_seq_id(error.message)
+            if expected:
                 # The request was not executed; later ones continue with the expected number. A
                 # server that rejects a number ahead of its turn needs requests to arrive in order.
                 self._numbers.rewind(expected, epoch)
                 self._sequential_only = True
             raise
+        if chunk.usage is not None:
+            self.usage.add(*chunk.usage)
+        return FetchedResult(body, request_id)
 
-    async def _submit(self, chunk: ChunkRequest, accepted: list[str]) -> str:
-        """Submit a request; return its request id, which is also added to `accepted`."""
-        self._core.session.check()
-        async with self._core.limits.training_bytes.reserve(chunk.request.size):
-            return await self._numbers.send(partial(self._send, chunk, accepted), chunk.request)
-
-    async def _submit_parallel(
-        self, chunks: Sequence[ChunkRequest], accepted: list[str]
+    async def _submit(
+        self, chunks: Sequence[ChunkRequest], accepted: list[str], parallel: bool
     ) -> list[str]:
-        """Submit requests in parallel; return their request ids, also added to `accepted`."""
-
-        async def send(chunk: ChunkRequest, seq_id: int) -> str:
-            async with self._core.limits.training_bytes.reserve(chunk.request.size):
-                return await self._send(chunk, accepted, seq_id)
-
-        self._core.session.check()
-        return await self._numbers.send_batch(
-            [partial(send, chunk) for chunk in chunks], [chunk.request for chunk in chunks]
-        )
+        """Submit requests; return their request ids, which are also added to `accepted`."""
+        if parallel and not self._sequential_only:
+            self._core.session.check()
+            return await self._numbers.send_batch(
+                [partial(self._send, chunk, accepted) for chunk in chunks],
+                [chunk.request for chunk in chunks],
+            )
+        request_ids = []
+        for chunk in chunks:
+            self._core.session.check()
+            send = partial(self._send, chunk, accepted)
+            request_ids.append(await self._numbers.send(send, chunk.request))
+        return request_ids
 
     async def _send(self, chunk: ChunkRequest, accepted: list[str], seq_id: int) -> str:
+        budget, request = self._core.limits.training_bytes, chunk.request
+        if not budget.take_now(request.size):
+            await budget.take(request.size)
         traced = tracing.observed_operation.get()
         if traced is not None:
             traced.append(tracing.SEQ_ID, seq_id)
-        with naming_datums(chunk.datums):
-            chunk.request.number(seq_id)
-            future = await self._core.call(chunk.request)
-        request_id = future.request_id
+        try:
+            request.number(seq_id)
+            request_id = (await self._core.call(request)).request_id
+        except TinkerError as error:
+            _name_datums(error, chunk.datums)
+            raise
+        finally:
+            budget.give(request.size)
         if type(request_id) is not str:
-            request_id = read_request_id(chunk.request.operation.name, request_id)
+            request_id = read_request_id(request.operation.name, request_id)
         if traced is not None:
             traced.append(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
@@ -322,14 +325,19 @@ class _NamingDatums(AbstractContextManager[None]):
         self._datums = datums
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        datums = self._datums
         if isinstance(error, TinkerError):
-            error.message = text_in_batch(error.message, datums)
-            error.args = (error.message, *error.args[1:])
-            if isinstance(error, APIError):
-                error.body = body_in_batch(error.body, datums)
-            if isinstance(error, InvalidInputError) and error.where is not None:
-                error.where = text_in_batch(error.where, datums)
+            _name_datums(error, self._datums)
+
+
+def _name_datums(error: TinkerError, datums: range) -> None:
+    if not datums.start:
+        return  # They are the same.
+    error.message = text_in_batch(error.message, datums)
+    error.args = (error.message, *error.args[1:])
+    if isinstance(error, APIError):
+        error.body = body_in_batch(error.body, datums)
+    if isinstance(error, InvalidInputError) and error.where is not None:
+        error.where = text_in_batch(error.where, datums)
 
 
 def _note_gradients(error: TinkerError, others: int, total: int) -> None:

@@ -12,21 +12,20 @@ import asyncio
 import itertools
 import os
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, DeadlineExceededError
 from tinker_ext.protocol.error_responses import MISSING_STATUSES
+from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT, first_seq_id
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.core import ClientCore
+from tinker_ext.runtime.results.batch_poller import BatchPoller
 from tinker_ext.tracing import log
 from tinker_ext.transport import operations
-
-if TYPE_CHECKING:
-    from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.runtime.results.batch_poller import BatchPoller
 
 
 class SamplerSequence:
@@ -49,6 +48,9 @@ class SamplerSequence:
     def _begin(self, process: int | None, counter: int | None, first: int) -> None:
         self._process = process
         self._batch_poller: BatchPoller | None = None
+        # What `_find_source` has returned for the protocol.
+        self._source: BatchPoller | None = None
+        self._protocol: ServerProtocol | None = None
         self._numbers = itertools.count(first)
         self.counter = counter
 
@@ -99,16 +101,19 @@ class SamplerSequence:
 
         Asks the server to cancel the sample if the wait is cancelled or exceeds its deadline.
         """
+        protocol = self._core.connection.protocol
+        if protocol is not self._protocol:
+            self._protocol, self._source = protocol, self._find_source(protocol)
         try:
             return await self._core.poller.wait(
-                request_id, operation="asample", source=self._completion_source()
+                request_id, operation="asample", source=self._source
             )
         except (asyncio.CancelledError, DeadlineExceededError):
             self._core.cancellations.add(request_id)
             raise
 
-    def _completion_source(self) -> BatchPoller | None:
-        protocol = self._core.protocol
+    def _find_source(self, protocol: ServerProtocol) -> BatchPoller | None:
+        """Reports completed samples, if the server does."""
         enabled = protocol.flags is not None and protocol.flags.sample_use_retrieve_futures
         if self.counter is None or not enabled or not protocol.supports("retrieve_futures"):
             return None

@@ -1,4 +1,4 @@
-"""Sequence numbers for a model's requests: in order, without gaps, never used twice.
+"""The order of a model's requests: turns, and sequence numbers without gaps, never used twice.
 
 A server executes a model's requests in the order of their `seq_id`. If a number is skipped, the
 server waits for it forever or rejects all later requests ("Sequence conflict: expected 1, got 3").
@@ -9,14 +9,15 @@ names the number that the server expects, numbering continues from there.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
+from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, SessionLostError
 from tinker_ext.protocol.error_responses import is_reusable
 from tinker_ext.runtime.concurrency import tasks
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+from tinker_ext.timeouts import Sendable, current_progress
 
 T = TypeVar("T")
 
@@ -24,19 +25,12 @@ T = TypeVar("T")
 FIRST = 1
 
 
-class Sendable(Protocol):
-    """A request that knows whether an attempt to send it has begun."""
-
-    @property
-    def sent(self) -> bool: ...
-
-
 class SequenceNumbers:
     """Assigns sequence numbers to requests, and takes back those of rejected requests.
 
     Only one operation may use it at a time, within its turn. `keep` receives each task that sends a
-    request, because the task may outlive its caller: cancelling the caller does not interrupt it,
-    or it would be unknown whether the number was used.
+    request of a batch, because the task may outlive its caller: cancelling the caller does not
+    interrupt it, or it would be unknown whether the number was used.
     """
 
     def __init__(self, keep: Callable[[asyncio.Task[Any]], None], first: int = FIRST) -> None:
@@ -48,8 +42,26 @@ class SequenceNumbers:
         self.epoch = 0
 
     async def send(self, send: Callable[[int], Awaitable[T]], request: Sendable | None = None) -> T:
-        """Send a request under the next number."""
-        [value] = await self.send_batch([send], [request])
+        """Send a request under the next number.
+
+        If the call is cancelled after the first attempt began, it ends for the caller, and its task
+        ends with the request: without a response, it is unknown whether the number was used.
+        """
+        [seq_id], epoch = self._take(1), self.epoch
+        progress = current_progress.get()
+        if progress is not None:
+            progress.sending = request
+        try:
+            value = await send(seq_id)
+        except BaseException as error:
+            if _is_unused(request, error):
+                self._give_back({seq_id}, epoch)
+            raise
+        finally:
+            if progress is not None:
+                progress.sending = None
+        if progress is not None and progress.ended:
+            raise asyncio.CancelledError
         return value
 
     async def send_batch(
@@ -82,8 +94,7 @@ class SequenceNumbers:
             used = {
                 numbers[index]
                 for index, task in sending.items()
-                if requests is None or (request := requests[index]) is None or request.sent
-                if not _was_rejected(task)
+                if not _is_unused(None if requests is None else requests[index], _error(task))
             }
             self._give_back(set(numbers) - used, epoch)
         for task in sending.values():
@@ -124,11 +135,68 @@ async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:
     return await send(seq_id)
 
 
-def _was_rejected(sending: asyncio.Future[T]) -> bool:
-    """Whether the server rejected the request and therefore did not count its number."""
-    if not sending.done() or sending.cancelled():
-        return False
-    error = sending.exception()
+def _error(task: asyncio.Task[Any]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
+
+
+def _is_unused(request: Sendable | None, error: BaseException | None) -> bool:
+    """Whether the number of a request is free: it was not sent, or the server did not count it.
+
+    `error` is that of the request, None if it has none or is not known yet.
+    """
+    if request is not None and not request.sent:
+        return True
     if isinstance(error, SessionLostError):
         error = error.__cause__  # The response that does not know the model.
     return isinstance(error, APIStatusError) and is_reusable(error.status_code)
+
+
+class TurnQueue:
+    """Issues tickets at call time and serves them in order on the event loop.
+
+    Returning a ticket, used or not, starts the next turn, so that a request that failed, was
+    cancelled or never started does not block later ones. Serving a ticket takes constant time.
+
+    Attributes:
+        serving: the ticket whose turn it is.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._issued = 0
+        # Accessed on the event loop only.
+        self.serving = 0
+        self._returned: set[int] = set()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+
+    def take(self) -> int:
+        """The next ticket; from any thread."""
+        with self._lock:
+            ticket = self._issued
+            self._issued += 1
+            return ticket
+
+    async def wait(self, ticket: int) -> None:
+        """Wait for the ticket's turn; a wait that fails returns the ticket."""
+        if ticket <= self.serving:
+            return
+        waiter = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            with tracing.stage(tracing.Stage.TURN):
+                await waiter
+        except BaseException:
+            self.give_back(ticket)
+            raise
+
+    def give_back(self, ticket: int) -> None:
+        """Return a ticket; a second time has no effect. On the event loop only."""
+        if ticket < self.serving:
+            return
+        self._waiting.pop(ticket, None)
+        self._returned.add(ticket)
+        while self.serving in self._returned:
+            self._returned.discard(self.serving)
+            self.serving += 1
+        waiter = self._waiting.pop(self.serving, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""Parameters of the optimizer, the sampler and the LoRA adapter.
+"""Parameters of the optimizer, the sampler, the loss and the LoRA adapter.
 
 Every number is checked on construction; an unknown name raises TypeError. All values are sent,
 including defaults, so that results never depend on a server's defaults. Exceptions are ``None``,
@@ -7,20 +7,19 @@ and fields of later releases while they have no effect: servers of 0.4.1 reject 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from attrs import field, frozen
 from tinker_api import models as api
-from tinker_api.types import UNSET
+from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import (
     check_bool,
     check_integer,
+    check_literal,
     check_number,
-    is_finite_number,
     plain_float,
     plain_int,
     plain_int_or_none,
@@ -28,7 +27,6 @@ from tinker_ext.types.argument_checks import (
 )
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import RequestType
-from tinker_ext.types.unset import or_unset
 
 #: Release 0.4.1 has the first three, 0.38.0 all except ``kl_divergence``, which is in the API's
 #: overview. Other names are passed on, because a server may have more losses.
@@ -55,41 +53,6 @@ LossFnConfig: TypeAlias = Mapping[str, float | str]
 CustomLossInputRank: TypeAlias = Literal[0, 1, 2]
 
 
-def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
-    """Converts the parameters of a loss to Python numbers and strings.
-
-    Raises:
-        InvalidInputError: a name is not a string, or a parameter is neither a string nor a finite
-            number; `where` names it.
-    """
-    if config is None:
-        return None
-    if not isinstance(config, Mapping):
-        raise InvalidInputError(
-            f"expected a mapping, got {type(config).__name__}", where="loss_fn_config"
-        )
-    plain = {name: plain_number(value) for name, value in config.items()}
-    for name, value in plain.items():
-        if not isinstance(name, str):
-            raise InvalidInputError(
-                f"expected names of parameters, got {name!r}", where="loss_fn_config"
-            )
-        if not (isinstance(value, str) or is_finite_number(value)):
-            raise InvalidInputError(
-                f"expected a finite number or a string, got {value!r}",
-                where=f"loss_fn_config[{name!r}]",
-            )
-    return plain
-
-
-def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
-    """Deprecated; use `parse_loss_config`."""
-    warnings.warn(
-        "read_config is deprecated; use parse_loss_config", DeprecationWarning, stacklevel=2
-    )
-    return parse_loss_config(config)
-
-
 _non_negative = check_number("a number >= 0", lambda x: x >= 0)
 _beta = check_number("a number >= 0 and < 1", lambda x: 0 <= x < 1)
 _seed = check_integer("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optional=True)
@@ -106,18 +69,10 @@ class AdamParams(Record):
     0.95
     """
 
-    learning_rate: float = field(
-        default=1e-4,
-        converter=plain_float,
-        validator=_non_negative,
-    )
+    learning_rate: float = field(default=1e-4, converter=plain_float, validator=_non_negative)
     beta1: float = field(default=0.9, converter=plain_float, validator=_beta)
     beta2: float = field(default=0.95, converter=plain_float, validator=_beta)
-    eps: float = field(
-        default=1e-12,
-        converter=plain_float,
-        validator=_non_negative,
-    )
+    eps: float = field(default=1e-12, converter=plain_float, validator=_non_negative)
     weight_decay: float = field(default=0.0, converter=plain_float, validator=_non_negative)
     grad_clip_norm: float = field(default=0.0, converter=plain_float, validator=_non_negative)
 
@@ -132,6 +87,83 @@ class AdamParams(Record):
             grad_clip_norm=self.grad_clip_norm or UNSET,
         )
 
+
+@frozen
+class OptimizerConfig(Record):
+    """The optimizer of a model, chosen when the model is created.
+
+    `type` is its name; `settings` holds the other fields sent or received for it.
+    """
+
+    type: str
+    settings: Mapping[str, Any] = field(factory=dict, kw_only=True)
+
+    @classmethod
+    def from_api(
+        cls, model: api.AdamOptimizerConfig | api.OptimizerConfigBase | Unset | None
+    ) -> OptimizerConfig:
+        """Decodes a config; a missing one means Adam."""
+        if not isinstance(model, api.OptimizerConfigBase) or model.type_ == "adamw":
+            return AdamOptimizerConfig()
+        if model.type_ == "dimuon" and model.additional_properties in ({}, {"version": 1}):
+            return DimuonOptimizerConfig()
+        return cls(model.type_, settings=dict(model.additional_properties))
+
+    def to_api(self) -> api.OptimizerConfigBase:
+        """Builds the generated model."""
+        model = api.OptimizerConfigBase(type_=self.type)
+        model.additional_properties = dict(self.settings)
+        return model
+
+
+@frozen
+class AdamOptimizerConfig(OptimizerConfig):
+    """Adam, which every server supports."""
+
+    type: Literal["adamw"] = field(default="adamw", validator=check_literal("adamw"), kw_only=True)
+    settings: Mapping[str, Any] = field(factory=dict, init=False, repr=False)
+
+
+@frozen
+class DimuonOptimizerConfig(OptimizerConfig):
+    """Dimuon in its only version; its steps take `DimuonParams`."""
+
+    type: Literal["dimuon"] = field(
+        default="dimuon", validator=check_literal("dimuon"), kw_only=True
+    )
+    version: Literal[1] = field(default=1, validator=check_literal(1), kw_only=True)
+    settings: Mapping[str, Any] = field(init=False, repr=False)
+
+    @settings.default
+    def _version_setting(self) -> Mapping[str, Any]:
+        return {"version": self.version}
+
+
+@frozen
+class DimuonParams(Record):
+    """Parameters of one Dimuon step. A `grad_clip_norm` of 0 or less disables clipping."""
+
+    learning_rate: float = field(converter=plain_float, validator=_non_negative)
+    grad_clip_norm: float = field(
+        default=0.0, converter=plain_float, validator=check_number("a number", lambda _: True)
+    )
+    beta1: float = field(default=0.9, converter=plain_float, validator=_beta)
+    type: Literal["dimuon"] = field(
+        default="dimuon", validator=check_literal("dimuon"), kw_only=True
+    )
+
+    def to_api(self) -> api.OptimParamsBase:
+        """Builds the generated model."""
+        model = api.OptimParamsBase(type_="dimuon")
+        model.additional_properties = {
+            "learning_rate": self.learning_rate,
+            "grad_clip_norm": self.grad_clip_norm,
+            "beta1": self.beta1,
+        }
+        return model
+
+
+OptimParams: TypeAlias = AdamParams | DimuonParams
 
 Stop: TypeAlias = str | list[str] | list[int] | None
 
@@ -184,9 +216,9 @@ class SamplingParams(Record):
     def to_api(self) -> api.SamplingParams:
         """Builds the generated model without the fields that are ``None``."""
         return api.SamplingParams(
-            max_tokens=or_unset(self.max_tokens),
-            seed=or_unset(self.seed),
-            stop=or_unset(self.stop),
+            max_tokens=UNSET if self.max_tokens is None else self.max_tokens,
+            seed=UNSET if self.seed is None else self.seed,
+            stop=UNSET if self.stop is None else self.stop,
             temperature=self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,

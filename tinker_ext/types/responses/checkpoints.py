@@ -1,8 +1,9 @@
-"""Checkpoints: records, `tinker://` paths and signed URLs."""
+"""Checkpoints: records, `tinker://` paths, signed URLs and downloads."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
@@ -11,8 +12,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
 from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
-from tinker_ext.types.structuring import ResponseType, converted_by, required
-from tinker_ext.types.unset import as_utc
+from tinker_ext.types.structuring import ResponseType, as_utc, converted_by, required
 
 #: Release 0.4.1 has the first two, 0.38.0 all three; later servers may have others.
 CheckpointType: TypeAlias = Literal["training", "sampler", "external"] | str
@@ -142,3 +142,42 @@ class ExternalWeightsUrlsResponse(ResponseType):
 
     urls: dict[str, str] = field(metadata=required())
     expires: datetime = field(metadata=converted_by(_in_utc))
+
+
+@frozen
+class DownloadProgress(Record):
+    """The progress of a download.
+
+    Attributes:
+        stage: "preparing" while the server packs an archive or exports weights, then "downloading".
+        bytes_done: bytes on disk, including those of an earlier download that is resumed.
+        bytes_total: the size of all files; None until the storage has reported every size.
+        files_done, files_total: complete files and all files; 0 of 0 while preparing.
+        elapsed: seconds since the call started.
+    """
+
+    stage: Literal["preparing", "downloading"]
+    bytes_done: int
+    bytes_total: int | None
+    files_done: int
+    files_total: int
+    elapsed: float
+
+
+@frozen
+class CheckpointDownload(Record):
+    """A finished download.
+
+    Attributes:
+        tinker_path: the checkpoint.
+        archive: the tar.gz file if the server packs archives, else None.
+        folder: the folder that contains the files; None if the archive was not extracted.
+        files: the files in `folder`, or only the archive.
+        size_bytes: the size of the downloaded files.
+    """
+
+    tinker_path: str
+    archive: Path | None
+    folder: Path | None
+    files: tuple[Path, ...]
+    size_bytes: int

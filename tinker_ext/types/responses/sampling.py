@@ -7,23 +7,20 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import NOTHING, field, fields, frozen
 from tinker_api import models as api
+from tinker_api.types import Unset
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.argument_checks import check_literal
 from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import read_metadata
-from tinker_ext.types.tensors.arrays import Array
-from tinker_ext.types.tensors.list_or_array import (
+from tinker_ext.types.tensors.number_buffer import Array
+from tinker_ext.types.tensors.received import (
     Logprobs,
     OptionalLogprobs,
     Tokens,
     Topk,
     TopkLogprobs,
     TopkRows,
-)
-from tinker_ext.types.tensors.received import (
-    check_length,
     read_count,
     read_logprobs,
     read_optional_logprobs,
@@ -31,43 +28,16 @@ from tinker_ext.types.tensors.received import (
     read_topk,
 )
 from tinker_ext.types.tensors.tensor_data import TensorData
-from tinker_ext.types.unset import or_default, or_none
 
 #: Why a sequence ended. Releases 0.4.1 to 0.38.0 send "length" and "stop"; the other three are in
 #: the API's overview. Unknown reasons are passed on unchanged.
 StopReason: TypeAlias = Literal["length", "stop", "max_tokens", "stop_sequence", "eos"] | str
 
 
-def _to_tokens(value: Any) -> Tokens:
-    if isinstance(value, str):  # The second argument of release 0.38.0 is the sequence's id.
-        raise InvalidInputError(f"expected token ids, got {value!r}", where="tokens")
-    return value if isinstance(value, Tokens) else Tokens(list(value))
-
-
-def _no_tokens() -> Tokens:
-    return Tokens([])
-
-
-def _to_logprobs(value: Sequence[float] | Logprobs | None) -> Logprobs | None:
-    return value if value is None or isinstance(value, Logprobs) else Logprobs(list(value))
-
-
-def _to_optional_logprobs(
-    value: Sequence[float | None] | OptionalLogprobs | None,
-) -> OptionalLogprobs | None:
-    if value is None or isinstance(value, OptionalLogprobs):
-        return value
-    return OptionalLogprobs(list(value))
-
-
 def _as_array(values: Array, dtype: str) -> Array:
     import numpy as np
 
     return np.asarray(values, dtype)
-
-
-def _to_topk(value: TopkRows | Topk | None) -> Topk | None:
-    return value if value is None or isinstance(value, Topk) else Topk(value)
 
 
 @frozen(init=False, repr=False)
@@ -81,9 +51,9 @@ class SampledSequence(Record):
     """
 
     stop_reason: StopReason
-    _tokens: Tokens = field(alias="tokens", factory=_no_tokens, converter=_to_tokens)
-    _logprobs: Logprobs | None = field(alias="logprobs", default=None, converter=_to_logprobs)
-    _topk_logprobs: Topk | None = field(alias="topk_logprobs", default=None, converter=_to_topk)
+    _tokens: Tokens = field(alias="tokens", factory=lambda: Tokens([]))
+    _logprobs: Logprobs | None = field(alias="logprobs", default=None)
+    _topk_logprobs: Topk | None = field(alias="topk_logprobs", default=None)
     sequence_id: str | None = None
 
     def __init__(
@@ -118,14 +88,23 @@ class SampledSequence(Record):
             tokens = Tokens(array=_as_array(tokens_np, "int32"))
         elif _tokens_list is not None:
             tokens = _tokens_list
+        if not isinstance(tokens, Tokens):
+            values: object = tokens
+            if isinstance(values, str):  # The second argument of release 0.38.0 is the id.
+                raise InvalidInputError(f"expected token ids, got {values!r}", where="tokens")
+            tokens = Tokens(list(tokens))
         if logprobs_np is not None:
             logprobs = Logprobs(array=_as_array(logprobs_np, "float32"))
         elif _logprobs_list is not None:
             logprobs = _logprobs_list
+        if not (logprobs is None or isinstance(logprobs, Logprobs)):
+            logprobs = Logprobs(list(logprobs))
         if topk_logprobs_np is not None:
             topk_logprobs = Topk(array=topk_logprobs_np)
         elif _topk_logprobs_list is not None:
             topk_logprobs = _topk_logprobs_list
+        if not (topk_logprobs is None or isinstance(topk_logprobs, Topk)):
+            topk_logprobs = Topk(topk_logprobs)
         self.__attrs_init__(stop_reason, tokens, logprobs, topk_logprobs, sequence_id)
 
     @property
@@ -166,12 +145,20 @@ class SampledSequence(Record):
             ValueError: a field is invalid or inconsistent with the others; `where` is the path to
                 the sequence.
         """
+        stop_reason: Any = model.stop_reason
+        sequence_id: Any = model.sequence_id
+        if not isinstance(stop_reason, str):
+            stop_reason = read_metadata(str, stop_reason, "SampledSequence.stop_reason") or ""
+        if isinstance(sequence_id, Unset):
+            sequence_id = None
+        elif not isinstance(sequence_id, str):
+            sequence_id = read_metadata(str, sequence_id, "SampledSequence.sequence_id")
         return cls(
-            stop_reason=read_metadata(str, model.stop_reason, "SampledSequence.stop_reason") or "",
-            tokens=read_tokens(model.tokens, f"{where}.tokens"),
-            logprobs=read_logprobs(or_none(model.logprobs), f"{where}.logprobs"),
-            topk_logprobs=read_topk(or_none(model.topk_logprobs), f"{where}.topk_logprobs"),
-            sequence_id=read_metadata(str, model.sequence_id, "SampledSequence.sequence_id"),
+            stop_reason,
+            read_tokens(model.tokens, f"{where}.tokens"),
+            read_logprobs(model.logprobs, f"{where}.logprobs"),
+            read_topk(model.topk_logprobs, f"{where}.topk_logprobs"),
+            sequence_id,
         ).checked(where)
 
     def checked(self, where: str) -> SampledSequence:
@@ -181,11 +168,16 @@ class SampledSequence(Record):
             ValueError: the numbers differ; `where` is the path to the sequence.
         """
         count = len(self._tokens)
-        if self._logprobs is not None:
-            check_length(len(self._logprobs), count, "logprobs", "token", f"{where}.logprobs")
-        if self._topk_logprobs is not None:
-            rows = len(self._topk_logprobs)
-            check_length(rows, count, "rows", "token", f"{where}.topk_logprobs")
+        if self._logprobs is not None and len(self._logprobs) != count:
+            raise ValueError(
+                f"{where}.logprobs: expected {count} logprobs, one for each token, "
+                f"got {len(self._logprobs)}"
+            )
+        if self._topk_logprobs is not None and len(self._topk_logprobs) != count:
+            raise ValueError(
+                f"{where}.topk_logprobs: expected {count} rows, one for each token, "
+                f"got {len(self._topk_logprobs)}"
+            )
         return self
 
     def __repr__(self) -> str:
@@ -227,10 +219,6 @@ class PromptAltTokens(Record):
         )
 
 
-def _to_sequences(sequences: Sequence[SampledSequence]) -> list[SampledSequence]:
-    return list(sequences)
-
-
 @frozen(init=False, repr=False)
 class SampleResponse(Record):
     """The response to a sample call: `num_samples` sequences, and the requested prompt values.
@@ -241,19 +229,13 @@ class SampleResponse(Record):
     server's cache. The `*_np` properties hold the same values as arrays, with NaN for None.
     """
 
-    sequences: list[SampledSequence] = field(converter=_to_sequences)
-    _prompt_logprobs: OptionalLogprobs | None = field(
-        alias="prompt_logprobs", default=None, converter=_to_optional_logprobs
-    )
-    _topk_prompt_logprobs: Topk | None = field(
-        alias="topk_prompt_logprobs", default=None, converter=_to_topk
-    )
+    sequences: list[SampledSequence]
+    _prompt_logprobs: OptionalLogprobs | None = field(alias="prompt_logprobs", default=None)
+    _topk_prompt_logprobs: Topk | None = field(alias="topk_prompt_logprobs", default=None)
     target_prompt_logprobs: TensorData | None = None
     prompt_cache_hit_tokens: int = 0
     prompt_alt_tokens: PromptAltTokens | None = None
-    type: Literal["sample"] = field(
-        default="sample", kw_only=True, validator=check_literal("sample")
-    )
+    type: Literal["sample"] = field(default="sample", kw_only=True)
 
     def __init__(
         self,
@@ -274,16 +256,22 @@ class SampleResponse(Record):
 
         The last four arguments are those of release 0.38.0.
         """
+        if type != "sample":
+            raise InvalidInputError(f"expected 'sample', got {type!r}", where="type")
         if prompt_logprobs_np is not None:
             prompt_logprobs = OptionalLogprobs(array=_as_array(prompt_logprobs_np, "float32"))
         elif _prompt_logprobs_list is not None:
             prompt_logprobs = _prompt_logprobs_list
+        if not (prompt_logprobs is None or isinstance(prompt_logprobs, OptionalLogprobs)):
+            prompt_logprobs = OptionalLogprobs(list(prompt_logprobs))
         if topk_prompt_logprobs_np is not None:
             topk_prompt_logprobs = Topk(array=topk_prompt_logprobs_np)
         elif _topk_prompt_logprobs_list is not None:
             topk_prompt_logprobs = _topk_prompt_logprobs_list
+        if not (topk_prompt_logprobs is None or isinstance(topk_prompt_logprobs, Topk)):
+            topk_prompt_logprobs = Topk(topk_prompt_logprobs)
         self.__attrs_init__(
-            sequences,
+            list(sequences),
             prompt_logprobs,
             topk_prompt_logprobs,
             target_prompt_logprobs,
@@ -319,27 +307,18 @@ class SampleResponse(Record):
         Raises:
             ValueError: a field is invalid or inconsistent with the others.
         """
-        targets = or_none(model.target_prompt_logprobs)
-        alternatives = or_none(model.prompt_alt_tokens)
-        where = "target_prompt_logprobs"
+        sequences = [
+            SampledSequence.from_api(sequence, f"sequences[{index}]")
+            for index, sequence in enumerate(model.sequences or ())
+        ]
+        targets, alternatives = model.target_prompt_logprobs, model.prompt_alt_tokens
         return cls(
-            sequences=[
-                SampledSequence.from_api(sequence, f"sequences[{index}]")
-                for index, sequence in enumerate(or_default(model.sequences, []))
-            ],
-            prompt_logprobs=read_optional_logprobs(
-                or_none(model.prompt_logprobs), "prompt_logprobs"
-            ),
-            topk_prompt_logprobs=read_topk(
-                or_none(model.topk_prompt_logprobs), "topk_prompt_logprobs"
-            ),
-            target_prompt_logprobs=None if targets is None else TensorData.from_api(targets, where),
-            prompt_cache_hit_tokens=read_count(
-                or_none(model.prompt_cache_hit_tokens), "prompt_cache_hit_tokens"
-            ),
-            prompt_alt_tokens=(
-                None if alternatives is None else PromptAltTokens.from_api(alternatives)
-            ),
+            sequences,
+            read_optional_logprobs(model.prompt_logprobs, "prompt_logprobs"),
+            read_topk(model.topk_prompt_logprobs, "topk_prompt_logprobs"),
+            TensorData.from_api(targets, "target_prompt_logprobs") if targets else None,
+            read_count(model.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
+            PromptAltTokens.from_api(alternatives) if alternatives else None,
         )
 
     def _identify_sequences(self, sequence_ids: list[str]) -> None:

@@ -8,16 +8,17 @@ from typing import Any, Literal
 from attrs import evolve, field, frozen
 
 from tinker_ext.types.display import abbreviated, table
-from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
+from tinker_ext.types.inputs.params import AdamOptimizerConfig, OptimizerConfig
 from tinker_ext.types.responses.checkpoints import Checkpoint, Cursor
 from tinker_ext.types.structuring import (
     ResponseType,
     extension,
+    or_default,
+    or_none,
     read_metadata,
     required,
     structure,
 )
-from tinker_ext.types.unset import or_default, or_none
 
 
 @frozen

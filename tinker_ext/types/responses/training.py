@@ -1,18 +1,25 @@
-"""Responses to training calls."""
+"""Responses to training calls: outputs, optimizer steps, and saved and loaded weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 from tinker_api import models as api
 
 from tinker_ext.types.display import abbreviated, table
+from tinker_ext.types.inputs.params import AdamOptimizerConfig, OptimizerConfig
 from tinker_ext.types.records import Record
-from tinker_ext.types.structuring import ResponseType, read_metadata, required
+from tinker_ext.types.structuring import (
+    ResponseType,
+    extension,
+    or_none,
+    read_metadata,
+    required,
+    structure,
+)
 from tinker_ext.types.tensors.tensor_data import TensorData
-from tinker_ext.types.unset import as_dict, or_default
 
 LossFnOutput: TypeAlias = dict[str, TensorData]
 
@@ -39,23 +46,19 @@ class ForwardBackwardOutput(Record):
         Raises:
             ValueError: a tensor's numbers, dtype and shape don't fit together.
         """
-        outputs = enumerate(or_default(model.loss_fn_outputs, []))
-        return cls(
-            loss_fn_output_type=read_metadata(
-                str, model.loss_fn_output_type, "ForwardBackwardOutput.loss_fn_output_type"
+        kind = model.loss_fn_output_type
+        if not isinstance(kind, str):
+            title = "ForwardBackwardOutput.loss_fn_output_type"
+            kind = read_metadata(str, kind, title) or ""
+        outputs = []
+        for index, output in enumerate(model.loss_fn_outputs or ()):
+            where = f"loss_fn_outputs[{index}]"
+            tensors = output.additional_properties.items()
+            outputs.append(
+                {key: TensorData.from_api(item, f"{where}[{key!r}]") for key, item in tensors}
             )
-            or "",
-            loss_fn_outputs=[
-                _decode_output(output, f"loss_fn_outputs[{index}]") for index, output in outputs
-            ],
-            metrics=read_metadata(dict[str, float], model.metrics, "ForwardBackwardOutput.metrics")
-            or {},
-        )
-
-
-def _decode_output(model: object, where: str) -> LossFnOutput:
-    tensors = (as_dict(model) or {}).items()
-    return {key: TensorData.from_api(tensor, f"{where}[{key!r}]") for key, tensor in tensors}
+        metrics = read_metadata(dict[str, float], model.metrics, "ForwardBackwardOutput.metrics")
+        return cls(kind, outputs, metrics or {})
 
 
 @frozen
@@ -88,6 +91,85 @@ class UnloadModelResponse(ResponseType):
 
     model_id: str | None = None
     type: Literal["unload_model"] = "unload_model"
+
+
+@frozen
+class SaveWeightsResponse(ResponseType):
+    """The path of a saved training state."""
+
+    path: str = field(metadata=required())
+    type: Literal["save_weights"] = "save_weights"
+
+
+@frozen
+class LoadWeightsResponse(ResponseType):
+    """The path of the loaded training state and the model it was loaded into, if sent."""
+
+    path: str | None = None
+    model_id: str | None = None
+    type: Literal["load_weights"] = "load_weights"
+
+
+@frozen
+class SaveWeightsForSamplerResponse(ResponseType):
+    """The path of weights saved for sampling."""
+
+    path: str = field(metadata=required())
+    type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
+
+
+@frozen
+class SaveWeightsForSamplerResponseInternal(ResponseType):
+    """The server's response to both kinds of save: a path (named) or a session (ephemeral)."""
+
+    path: str | None = None
+    sampling_session_id: str | None = None
+    type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
+
+
+@frozen
+class SaveWeightsExternalResponse(ResponseType):
+    """The path of weights saved for use elsewhere; `size_bytes` is None if unknown."""
+
+    path: str = field(metadata=required())
+    size_bytes: int | None = None
+    type: Literal["save_weights_external"] = "save_weights_external"
+
+    @classmethod
+    def from_api(cls, model: Any) -> SaveWeightsExternalResponse:
+        """Decodes the generated model.
+
+        Raises:
+            ValueError: the response has no path.
+        """
+        path = or_none(model.path)
+        if path is None:
+            raise ValueError("path: the server saved the weights but returned no path")
+        return structure(cls, model)
+
+
+@frozen
+class WeightsInfoResponse(ResponseType):
+    """The base model, adapter and optimizer of saved weights.
+
+    Fields that the server does not send are None, except that the optimizer is Adam, as in
+    release 0.38.0. `lora_alpha` is the numerator of the adapter's scale, ``lora_alpha /
+    lora_rank``; only the embedded backend sends it.
+    """
+
+    base_model: str
+    is_lora: bool
+    lora_rank: int | None = None
+    train_unembed: bool | None = None
+    train_mlp: bool | None = None
+    train_attn: bool | None = None
+    optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
+    lora_alpha: float | None = None
+
+    @classmethod
+    def from_api(cls, model: Any) -> WeightsInfoResponse:
+        """Decodes the response, with a field that no release documents."""
+        return structure(cls, model, lora_alpha=extension(model, "lora_alpha"))
 
 
 #: Aliases of ``str``, for annotations written against release 0.4.1.

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
 
 from tinker_ext.errors import CircuitOpenError
 from tinker_ext.rules.circuit import Circuit, admit, is_outage, record
-from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
+from tinker_ext.rules.retry import Failure
+from tinker_ext.timeouts import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from tinker_ext.rules.retry import Failure
 
 
 class _SharedCircuit:

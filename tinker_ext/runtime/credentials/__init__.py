@@ -1,1 +1,0 @@
-"""API keys, the credential command, and the exchange of keys for JWTs."""

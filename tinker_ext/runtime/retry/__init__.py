@@ -1,1 +1,0 @@
-"""The retry engine and the pauses shared by all requests with one key."""

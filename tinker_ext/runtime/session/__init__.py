@@ -1,1 +1,0 @@
-"""The session, its heartbeat and its telemetry."""
