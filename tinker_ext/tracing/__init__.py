@@ -1,9 +1,10 @@
 """Spans, metrics, recordings and the log.
 
-`names` lists every name that may be emitted. `operations` traces the user's calls, `stages` their
-stages and requests. `metrics` holds the instruments. `spans` starts spans, and writes them to a
-recording without an SDK; `trace_report` reads such a file. Needs only `opentelemetry-api`, and
-imports nothing of this package except the version, `redaction` and `private_files`.
+`names` lists every name that may be emitted. `operations` traces the user's calls and their stages,
+`conventions` their HTTP requests. `metrics` holds the instruments. `spans` starts spans, and writes
+them to a recording without an SDK; `trace_report` reads such a file. Needs only
+`opentelemetry-api`, and imports nothing of this package except the version, `redaction` and
+`private_files`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinker_ext.tracing import names
+from tinker_ext.tracing.conventions import (
+    attempt,
+    model_attributes,
+    record_usage,
+    sample_attributes,
+)
 from tinker_ext.tracing.logs import log, log_request_id, use_level
 from tinker_ext.tracing.metrics import watch_heartbeat
 from tinker_ext.tracing.names import (
@@ -29,20 +36,13 @@ from tinker_ext.tracing.names import (
 from tinker_ext.tracing.operations import (
     Operation,
     current_operation,
-    detail_bucket,
-    model_attributes,
-    observed_operation,
-    operation,
-    record_usage,
-    sample_attributes,
-)
-from tinker_ext.tracing.spans import loading_tokenizer, record_to, recorder, step, stop_recording
-from tinker_ext.tracing.stages import (
-    attempt,
     decoding,
+    detail_bucket,
     fetching,
     gave_up,
+    observed_operation,
     on_server,
+    operation,
     polled,
     retrying,
     stage,
@@ -50,6 +50,7 @@ from tinker_ext.tracing.stages import (
     trace_headers,
     waiting,
 )
+from tinker_ext.tracing.spans import loading_tokenizer, record_to, recorder, step, stop_recording
 
 __all__ = [
     "CHUNK_COUNT",

@@ -1,10 +1,12 @@
-"""Traces the user's operations, as spans and as durations.
+"""Traces the user's operations and their stages, as spans and as durations.
 
 An operation begins on the caller's thread, is handed over to the event loop with its request, and
 ends there with the result. The current operation is a context variable, which `asyncio` copies
 into each task, so it is not passed as an argument. A second context variable holds it only if an
 SDK, a recording or a meter provider observes it, which is decided once, when it begins: code that
-reports to an operation looks there, and does nothing else if there is none.
+reports to an operation looks there, and does nothing else if there is none. The functions for the
+stages and requests of every call take the operation, so they are only called if something observes
+it.
 """
 
 from __future__ import annotations
@@ -27,35 +29,31 @@ from opentelemetry.trace import (
     ProxyTracerProvider,
     Span,
     SpanKind,
+    get_current_span,
     get_tracer_provider,
+    set_span_in_context,
 )
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tinker_ext.tracing import metrics, names, spans
-from tinker_ext.tracing.names import Attributes
+from tinker_ext.tracing.logs import log_request_id
+from tinker_ext.tracing.names import Attributes, Stage
 
 #: The current operation of a thread or task.
 current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
 #: The current operation if an SDK, a recording or a meter provider observes it.
 observed_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_observed", default=None)
+#: The innermost stage of a thread or task.
+current_stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
+
+_NO_STAGE: AbstractContextManager[Any] = nullcontext()
+_propagator = TraceContextTextMapPropagator()
 
 # The modules that hold the providers of the program, in variables that are None until it sets one.
 # They are not public, but without a provider the functions look up an environment variable on each
 # call. If a variable is missing, the function is called.
 _TRACE_API = sys.modules[get_tracer_provider.__module__]
 _METRICS_API = sys.modules[get_meter_provider.__module__]
-
-# Attributes of sampling by OpenTelemetry's conventions for GenAI clients: counts, no contents.
-# Sampling continues tokens; it is not a chat.
-_COMPLETION = "text_completion"
-_PROVIDER = "tinker"
-#: Attribute, name of the parameter in the API, and the default value, which is left out.
-_PARAMETERS = (
-    (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
-    (names.GEN_AI_TEMPERATURE, "temperature", None),
-    (names.GEN_AI_TOP_P, "top_p", 1),
-    (names.GEN_AI_TOP_K, "top_k", -1),
-    (names.GEN_AI_SEED, "seed", None),
-)
 
 
 class TokenBucket:
@@ -211,55 +209,238 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
     return Operation(name, attributes or {})
 
 
-def sample_attributes(
-    model: str | None, *, prompt_tokens: int, num_samples: int, params: object
-) -> Attributes:
-    """The attributes of a sample request; `params` are the API's sampling parameters."""
-    attributes: dict[str, Any] = {
-        names.GEN_AI_OPERATION: _COMPLETION,
-        names.GEN_AI_PROVIDER: _PROVIDER,
-        **model_attributes(model),
-        names.GEN_AI_INPUT_TOKENS: prompt_tokens,
-    }
-    # By the conventions, the count is left out if it is one.
-    if num_samples != 1:
-        attributes[names.GEN_AI_CHOICES] = num_samples
-    for name, parameter, default in _PARAMETERS:
-        value = getattr(params, parameter, None)
-        if value != default and isinstance(value, int | float):
-            attributes[name] = value
-    return attributes
+def trace_headers() -> Mapping[str, str]:
+    """`traceparent` and, if set, `tracestate` of the current span; empty if there is no span.
 
-
-def model_attributes(model: str | None) -> Attributes:
-    """The model as an attribute: its name or the path of its checkpoint."""
-    return {} if model is None else {names.GEN_AI_MODEL: model}
-
-
-def record_usage(operation: Operation, body: object) -> None:
-    """Add token counts and stop reasons of a sample result to an operation.
-
-    A result that is decoded later provides them through its `outline` method.
+    Never includes baggage, which may contain any data of the program.
     """
-    result = body if isinstance(body, dict) else _outline(body)
-    items = result.get("sequences")
-    if not isinstance(items, list):
-        return
-    sequences = [sequence for sequence in items if isinstance(sequence, dict)]
-    operation.set(
-        {
-            names.GEN_AI_OUTPUT_TOKENS: sum(_length(seq.get("tokens")) for seq in sequences),
-            names.GEN_AI_FINISH_REASONS: [str(seq.get("stop_reason")) for seq in sequences],
-        }
+    operation = current_operation.get()
+    span = INVALID_SPAN if operation is None else operation.span
+    if span is not INVALID_SPAN and span is not get_current_span():
+        operation = None  # The span of a stage or a request is inside that of the operation.
+    if operation is not None and operation.headers is not None:
+        return operation.headers
+    headers: dict[str, str] = {}
+    if get_current_span().get_span_context().is_valid:
+        _propagator.inject(headers)
+    if operation is not None:
+        operation.headers = headers
+    return headers
+
+
+class RunningStage:
+    """A stage in which requests are sent or the operation pauses.
+
+    With `span_attributes` it has a span, which is the current span inside the stage. Without them
+    its events are added to the span of the operation. Messages logged inside it have `request_id`.
+    """
+
+    __slots__ = (
+        "_attached",
+        "_log_token",
+        "_paused_since",
+        "_request_id",
+        "_span",
+        "_span_attributes",
+        "_started",
+        "_token",
+        "attempts",
+        "name",
+        "operation",
     )
 
+    def __init__(
+        self,
+        operation: Operation,
+        name: Stage,
+        *,
+        span_attributes: Attributes | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.operation = operation
+        self.name = name
+        self.attempts = 0
+        self._span = operation.span
+        self._span_attributes = span_attributes
+        self._attached: Token[Context] | None = None
+        self._paused_since: float | None = None
+        self._request_id = request_id
 
-def _outline(body: object) -> dict[str, Any]:
-    """The outline of a result that is not decoded yet; empty for other objects."""
-    method = getattr(body, "outline", None)
-    outline = method() if callable(method) else None
-    return outline if isinstance(outline, dict) else {}
+    def polled(self, state: str, reason: str | None) -> None:
+        """Record a poll whose response says that the result is not ready."""
+        attributes = {names.QUEUE_STATE: state}
+        if reason:
+            attributes[names.QUEUE_REASON] = reason[: names.MAX_TEXT]
+        self.add_event(names.POLL_EVENT, attributes)
+        self._record_queue_wait()
+        if state.startswith("paused"):
+            self._paused_since = time.perf_counter()
+
+    def add_event(self, event: str, attributes: Attributes) -> None:
+        self._span.add_event(event, attributes)
+
+    def _record_queue_wait(self) -> None:
+        if self._paused_since is not None and self.operation.measured:
+            metrics.queued(self.operation.name, time.perf_counter() - self._paused_since)
+        self._paused_since = None
+
+    def __enter__(self) -> Self:
+        if self._span_attributes is not None:
+            parent = otel_context.get_current()
+            name = names.STAGE_SPANS[self.name]
+            self._span = spans.start(name, self._span_attributes, parent=parent)
+            self._attached = otel_context.attach(set_span_in_context(self._span, parent))
+        self._token = current_stage.set(self)
+        if self._request_id is not None:
+            self._log_token = log_request_id.set(self._request_id)
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._request_id is not None:
+            log_request_id.reset(self._log_token)
+        current_stage.reset(self._token)
+        self._record_queue_wait()
+        if self.operation.measured:
+            seconds = time.perf_counter() - self._started
+            metrics.stage_ended(self.operation.name, self.name, seconds)
+        if self._attached is not None:
+            otel_context.detach(self._attached)
+            if error is not None:
+                spans.fail(self._span, error)
+            self._span.end()
 
 
-def _length(tokens: object) -> int:
-    return len(tokens) if isinstance(tokens, list | range) else 0
+class ShortStage:
+    """A stage that contains no requests; it is only recorded if it takes a millisecond.
+
+    A span costs a tenth of a millisecond, and a sample would have ten of these stages.
+    """
+
+    __slots__ = ("_made_current", "_name", "_on_caller_thread", "_operation", "_started", "_token")
+
+    def __init__(
+        self,
+        operation: Operation,
+        name: Stage,
+        *,
+        on_caller_thread: bool = False,
+        make_current: bool = False,
+    ) -> None:
+        self._operation = operation
+        self._name = name
+        # There the operation is not current, so its span is not the implicit parent.
+        self._on_caller_thread = on_caller_thread
+        self._made_current = make_current
+
+    def __enter__(self) -> None:
+        if self._made_current:
+            self._token = observed_operation.set(self._operation)
+        self._started = spans.now()
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        elapsed = spans.now() - self._started
+        if elapsed >= names.SHORTEST_SPAN:
+            self._record(elapsed, error)
+        if self._made_current:
+            observed_operation.reset(self._token)
+
+    def _record(self, elapsed: int, error: BaseException | None) -> None:
+        operation = self._operation
+        if operation.detailed:
+            parent = spans.below(operation.span) if self._on_caller_thread else None
+            name = names.STAGE_SPANS[self._name]
+            span = spans.start(name, {}, parent=parent, start_time=self._started)
+            if error is not None:
+                spans.fail(span, error)
+            span.end()
+        if operation.measured:
+            metrics.stage_ended(operation.name, self._name, elapsed / 1e9)
+
+
+def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
+    """Run the block as a stage of the current operation."""
+    current = observed_operation.get()
+    if current is None:
+        return _NO_STAGE
+    if name in names.SHORT_STAGES:
+        return ShortStage(current, name) if current.staged else _NO_STAGE
+    # A pause always has a span, because it explains a slow operation.
+    if current.detailed or name is Stage.PAUSE:
+        return RunningStage(current, name, span_attributes=attributes or {})
+    return RunningStage(current, name)
+
+
+def submitting(operation: Operation, session_id: str | None, key: str) -> RunningStage:
+    """The stage of sending a request until it is accepted; `key` is its idempotency key."""
+    if session_id is not None:
+        operation.set({names.SESSION_ID: session_id})
+    return _request_stage(operation, Stage.SUBMIT, key)
+
+
+def on_server(operation: Operation, request_id: str) -> RunningStage:
+    """The stage in which the server has the request and the client polls for its result."""
+    return _request_stage(operation, Stage.SERVER, request_id)
+
+
+def _request_stage(operation: Operation, name: Stage, request_id: str) -> RunningStage:
+    span_attributes: Attributes | None = {} if operation.detailed else None
+    return RunningStage(operation, name, span_attributes=span_attributes, request_id=request_id)
+
+
+def fetching(call: str, status: int) -> AbstractContextManager[Any]:
+    """The stage of reading a response body; no stage unless the body is a result."""
+    return stage(Stage.FETCH) if call == "retrieve_future" and status == 200 else _NO_STAGE
+
+
+def waiting(operation: Operation) -> ShortStage:
+    """The stage in which the user waits for the result of a staged operation."""
+    return ShortStage(operation, Stage.WAIT, on_caller_thread=True)
+
+
+def decoding(operation: Operation) -> ShortStage:
+    """The stage of decoding the result on this thread, possibly long after `operation` ended."""
+    return ShortStage(operation, Stage.DECODE, on_caller_thread=True, make_current=True)
+
+
+def polled(state: str, reason: str | None = None) -> None:
+    """Record a poll without a result, and the state of the server's queue."""
+    current = current_stage.get()
+    if current is not None:
+        current.polled(state, reason)
+
+
+def retrying(attempt: int, delay: float, reason: str, error: Exception) -> None:
+    """Record that attempt number `attempt` failed and the next one follows in `delay` seconds."""
+    current = current_stage.get()
+    if current is None:
+        return
+    cause = _cause(error)
+    attributes: Attributes = {
+        names.ATTEMPT: attempt,
+        names.RETRY_DELAY: delay,
+        names.RETRY_REASON: reason[: names.MAX_TEXT],
+        names.ERROR_TYPE: cause,
+    }
+    current.add_event(names.RETRY_EVENT, attributes)
+    if current.operation.measured:
+        metrics.retried(current.operation.name, cause)
+
+
+def gave_up(attempts: int, reason: str, error: Exception) -> None:
+    """Record that attempt number `attempts` failed and there is no further attempt."""
+    current = current_stage.get()
+    if current is None:
+        return
+    attributes: Attributes = {
+        names.ATTEMPT: attempts,
+        names.RETRY_REASON: reason[: names.MAX_TEXT],
+        names.ERROR_TYPE: _cause(error),
+    }
+    current.add_event(names.GAVE_UP_EVENT, attributes)
+
+
+def _cause(error: Exception) -> str:
+    """The HTTP status code if there is one, else the class of the error."""
+    status = getattr(error, "status_code", None)
+    return type(error).__name__ if status is None else str(status)
