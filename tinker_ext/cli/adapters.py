@@ -39,12 +39,11 @@ _BASE = "base_model_name_or_path"
 
 @frozen
 class Adapter:
-    """A downloaded adapter; `info` is None if the server does not describe its weights."""
+    """A downloaded adapter."""
 
     path: str
     folder: Path
     base_model: str
-    info: WeightsInfoResponse | None
 
     @property
     def weights(self) -> Path:
@@ -96,7 +95,7 @@ def _adapter(path: str, folder: Path, info: WeightsInfoResponse | None) -> Adapt
     base_model = _read_config(folder).get(_BASE) or (None if info is None else info.base_model)
     if not isinstance(base_model, str):
         raise CommandError(f"{path} does not name its base model; pass --base-model")
-    adapter = Adapter(path, folder, base_model, info)
+    adapter = Adapter(path, folder, base_model)
     adapter.set_base_model(base_model)
     return adapter
 

@@ -127,7 +127,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         try:
             with tracing.operation("sample") as traced:
                 with tracing.stage(tracing.Stage.ENCODE):
-                    images = self._core.protocol.images_of("asample")
+                    images = self._core.protocol.sample_images
                     types.validate_prompt(prompt, images=images)
                     if not isinstance(sampling_params, types.SamplingParams):
                         raise _not_params(sampling_params)
@@ -398,7 +398,12 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         for sequence in response.sequences:
             sampled += len(sequence._tokens)  # Without a conversion to a list.
         cached = response.prompt_cache_hit_tokens or 0
-        self._usage.add_sample(prompt_tokens, min(cached, prompt_tokens), sampled)
+        self._usage.add(
+            samples=1,
+            prompt_tokens=prompt_tokens,
+            cached_prompt_tokens=min(cached, prompt_tokens),
+            sampled_tokens=sampled,
+        )
         return response
 
     def _attributes(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:

@@ -273,17 +273,14 @@ def read_rate(value: object) -> float:
 
 def read_count(value: object) -> int:
     """An integer of at least 1."""
-    count = _number(value)
-    if not count >= 1 or not count.is_integer():
-        raise ValueError(f"expected an integer of at least 1, got {redacted_repr(value)}")
-    return int(count)
+    return read_integer(value, least=1)
 
 
-def read_integer(value: object) -> int:
-    """An integer of at least 0."""
+def read_integer(value: object, least: int = 0) -> int:
+    """An integer of at least 0, or `least`."""
     count = _number(value)
-    if not count >= 0 or not count.is_integer():
-        raise ValueError(f"expected an integer of at least 0, got {redacted_repr(value)}")
+    if not count >= least or not count.is_integer():
+        raise ValueError(f"expected an integer of at least {least}, got {redacted_repr(value)}")
     return int(count)
 
 
@@ -296,11 +293,15 @@ def _number(value: object) -> float:
     return math.nan
 
 
+def _word(value: object) -> str:
+    return value.strip().lower() if isinstance(value, str) else ""
+
+
 def read_flag(value: object) -> bool:
     """On or off, in any of the usual spellings."""
     if isinstance(value, bool):
         return value
-    word = value.strip().lower() if isinstance(value, str) else ""
+    word = _word(value)
     if word not in _ON | _OFF:
         raise ValueError(
             f"expected on or off (1, true, yes, on; 0, false, no, off), got {redacted_repr(value)}"
@@ -310,7 +311,7 @@ def read_flag(value: object) -> bool:
 
 def read_log_level(value: object) -> str:
     """The name of a log level, in lower case."""
-    word = value.strip().lower() if isinstance(value, str) else ""
+    word = _word(value)
     if word not in LOG_LEVELS:
         raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {redacted_repr(value)}")
     return word
@@ -318,8 +319,7 @@ def read_log_level(value: object) -> str:
 
 def read_http_transport(value: object) -> str:
     """The name of a transport, in lower case."""
-    word = value.strip().lower() if isinstance(value, str) else ""
-    word = _FORMER_TRANSPORTS.get(word, word)
+    word = _FORMER_TRANSPORTS.get(_word(value), _word(value))
     if word not in HTTP_TRANSPORTS:
         known = " or ".join(HTTP_TRANSPORTS)
         raise ValueError(f"expected {known}, got {redacted_repr(value)}")

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -103,22 +104,21 @@ class Run:
         self._connect = connect
         self._model = (base_model, rank, seed)
         self._folder = Path(folder)
-        self._retention = (keep_last, keep_best, best)
-        self._attempts = attempts
-        self._on_recovery = on_recovery
-        self._sleep = sleep
-        self.step = 0
-
-    def __enter__(self) -> Self:
-        base_model, rank, _ = self._model
-        keep_last, keep_best, best = self._retention
-        self.checkpoints = Checkpoints(
+        self._open_checkpoints = partial(
+            Checkpoints,
             self._folder,
             {"base_model": base_model, "rank": rank},
             keep_last=keep_last,
             keep_best=keep_best,
             best=best,
         )
+        self._attempts = attempts
+        self._on_recovery = on_recovery
+        self._sleep = sleep
+        self.step = 0
+
+    def __enter__(self) -> Self:
+        self.checkpoints = self._open_checkpoints()
         try:
             self.service = self._connect()
             self._open()

@@ -84,28 +84,27 @@ _BODIES: Mapping[str, Any] = {
     "send_telemetry": _OK,
     "session_heartbeat": _OK,
 }
-Plain = tuple[int, Any, dict[str, str]]
 
 
-def plain_reply(operation: str, path: str) -> Plain | None:
-    """The status, body and headers of an operation without a future; None for other operations."""
+def plain_reply(operation: str, path: str) -> Reply | None:
+    """The reply to an operation without a future; None for other operations."""
     match operation:
         case "get_training_run":
-            return 200, {**_RUN, "training_run_id": path.split("/")[1]}, {}
+            return Reply(200, {**_RUN, "training_run_id": path.split("/")[1]})
         case "get_sampler":
-            return 200, {"sampler_id": path.split("/")[1], "base_model": "fake/model"}, {}
+            return Reply(200, {"sampler_id": path.split("/")[1], "base_model": "fake/model"})
         case "delete_checkpoint" | "publish_checkpoint" | "unpublish_checkpoint":
-            return 204, None, {}
+            return Reply(204)
         case "set_checkpoint_ttl" | "set_session_project":
-            return 204, None, {}
+            return Reply(204)
         case "get_checkpoint_archive_url":
-            return 302, None, {"location": "https://storage.invalid/a.tar?signature=x"}
+            return Reply(302, None, {"location": "https://storage.invalid/a.tar?signature=x"})
         case "get_client_config" | "get_client_dynamic_config":
             # As in release 0.4.1, which these servers implement by default.
-            return 404, {"detail": "Not Found"}, {}
+            return Reply(404, {"detail": "Not Found"})
         case "finish_session" | "cancel_future" | "delete_own_api_key":
-            return 200, None, {}
-    return (200, _BODIES[operation], {}) if operation in _BODIES else None
+            return Reply(200)
+    return Reply(200, _BODIES[operation]) if operation in _BODIES else None
 
 
 def example_result(operation: str, body: Any) -> Any:
@@ -318,14 +317,12 @@ class Replies:
             return Reply(200, self._completed.since_cursor(body))
         if received.operation == "join_sampling_session":
             return Reply(200, {"client_counter": self._completed.join(body)})
-        plain = plain_reply(received.operation, received.path)
-        if plain is None:
+        reply = plain_reply(received.operation, received.path)
+        if reply is None:
             reply = self.submitted(example_result(received.operation, body))
             if received.operation == "asample":
                 self._completed.add(body, reply.body["request_id"])
-            return reply
-        status, content, headers = plain
-        return Reply(status, content, headers)
+        return reply
 
     def _retrieve(self, request_id: str) -> Reply:
         if request_id not in self.results:

@@ -93,11 +93,11 @@ class Endpoint(Protocol[P, T_co]):
     def parse_response(self, response: ReceivedResponse) -> T_co: ...
 
 
+@define(slots=False, eq=False, repr=False)
 class Operation(Generic[P, T]):
     """An operation of the API. Calling it with the operation's arguments returns a `Request`.
 
     Attributes:
-        name: the operation's id.
         endpoint: the generated module; imported on first use of `build`, `parse` or `keyed`.
         adapt: changes the body for a server that accepts `protocol`.
         headers: sent with every request.
@@ -108,30 +108,20 @@ class Operation(Generic[P, T]):
         returns_secret: a successful response is not redacted: a secret is what was requested.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint[P, T],
-        *,
-        adapt: Callable[[Any, ServerProtocol], Any] | None = None,
-        headers: Mapping[str, str] = _NO_HEADERS,
-        timeout: float | None = None,
-        keyed: bool | None = None,
-        credential: Credential = "current",
-        accepts_redirect: bool = False,
-        follows_redirect: bool = False,
-        returns_secret: bool = False,
-    ) -> None:
-        self.name = endpoint.__name__.rpartition(".")[2]
-        self.endpoint = endpoint
-        self.adapt = adapt
-        self.headers = headers
-        self.timeout = timeout
-        if keyed is not None:
-            self.keyed = keyed
-        self.credential = credential
-        self.accepts_redirect = accepts_redirect
-        self.follows_redirect = follows_redirect
-        self.returns_secret = returns_secret
+    endpoint: Endpoint[P, T]
+    adapt: Callable[[Any, ServerProtocol], Any] | None = None
+    headers: Mapping[str, str] = _NO_HEADERS
+    timeout: float | None = None
+    _keyed: bool | None = None
+    credential: Credential = "current"
+    accepts_redirect: bool = False
+    follows_redirect: bool = False
+    returns_secret: bool = False
+
+    @cached_property
+    def name(self) -> str:
+        """The operation's id."""
+        return self.endpoint.__name__.rpartition(".")[2]
 
     @cached_property
     def build(self) -> Callable[..., dict[str, Any]]:
@@ -146,7 +136,8 @@ class Operation(Generic[P, T]):
     @cached_property
     def keyed(self) -> bool:
         """Whether the idempotency key of a call is sent; as the specification says, unless set."""
-        return "x_idempotency_key" in (self.build.__kwdefaults__ or {})
+        specified = "x_idempotency_key" in (self.build.__kwdefaults__ or {})
+        return specified if self._keyed is None else self._keyed
 
     def parsed_by(self, parse: Callable[[Response], U]) -> Operation[P, U]:
         """This operation, with another parser of successes."""
@@ -350,7 +341,7 @@ def copy_weights(
 def _with_images(body: models.SampleRequest, protocol: ServerProtocol) -> models.SampleRequest:
     if _IMAGES.isdisjoint(map(type, body.prompt.chunks)):
         return body
-    return evolve(body, prompt=adapt_images(body.prompt, protocol.images_of("asample"), "prompt"))
+    return evolve(body, prompt=adapt_images(body.prompt, protocol.sample_images, "prompt"))
 
 
 def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) -> models.ModelInput:
@@ -427,7 +418,7 @@ class PollRequest(Request[Any]):
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         body = models.FutureRetrieveRequest(request_id=self._request_id)
-        if protocol.sends("retrieve_future", "allow_metadata_only"):
+        if protocol.announces_sizes:
             body.allow_metadata_only = not self._whole
         protobuf = protocol.protobuf_results and self._result_of in PROTOBUF_RESULTS
         self.headers = _PROTOBUF_ACCEPTED if protobuf else {}

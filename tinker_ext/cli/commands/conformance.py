@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from tinker_ext.cli.context import CommandContext, pass_context
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
-from tinker_ext.testing.conformance import RULES, DriverError, Grade, grade
+from tinker_ext.testing.conformance import RULES, DriverError, Grade, Report, Verdict, grade
 from tinker_ext.testing.conformance.grader import JOBS, STEP_TIMEOUT
 from tinker_ext.testing.conformance.play import SCENARIOS
 from tinker_ext.testing.conformance.server import PROTOCOLS
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance import Report, Verdict
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -56,7 +56,10 @@ def summary(context: CommandContext, recording: Path, run: int | None) -> None:
         views.append(_which_run(spans))
     if report.steps:
         views.append(_steps(report))
-    views += [_unfinished(name, seconds) for name, seconds in report.unfinished]
+    views += [
+        f"{name.removeprefix('tinker.')} was unfinished after {seconds:.3f} s."
+        for name, seconds in report.unfinished
+    ]
     if spans.broken_lines:
         views.append(f"Skipped {count_title(spans.broken_lines, 'unreadable line')}.")
     record = {**_record(report), "run": spans.run, "runs": spans.runs}
@@ -182,10 +185,6 @@ def _steps(report: Summary) -> str:
         f"{count_title(len(report.steps), 'step')}, median {median(report.steps.values()):.3f} s; "
         f"the slowest is step {slowest} with {report.steps[slowest]:.3f} s."
     )
-
-
-def _unfinished(name: str, seconds: float) -> str:
-    return f"{name.removeprefix('tinker.')} was unfinished after {seconds:.3f} s."
 
 
 def _record(report: Summary) -> dict[str, Any]:

@@ -103,7 +103,8 @@ def table(reports: Sequence[Report]) -> str:
         cells = []
         for report, protocol in columns:
             verdict = grades.get((report.client, protocol, rule.id))
-            cells.append("" if verdict is None else _bold(verdict.grade))
+            mark = "**" if verdict is not None and verdict.grade is Grade.FAIL else ""
+            cells.append("" if verdict is None else f"{mark}{verdict.grade}{mark}")
         lines.append(f"| `{rule.id}` | {rule.level} | {' | '.join(cells)} |")
     for report in reports:
         lines += ["", f"## {report.client}", "", f"{report.totals}."]
@@ -114,10 +115,6 @@ def table(reports: Sequence[Report]) -> str:
             for item in report.failures
         ]
     return "\n".join(lines)
-
-
-def _bold(grade: Grade) -> str:
-    return f"**{grade}**" if grade is Grade.FAIL else str(grade)
 
 
 def _cell(text: str) -> str:

@@ -300,7 +300,8 @@ class Play:
 
     def call(self, step: str, **fields: Any) -> Call:
         """Start a step and return its call."""
-        return self.driver.start(step, {"service": self._service, **fields})
+        service = f"{self.scenario.name} {self.protocol}"
+        return self.driver.start(step, {"service": service, **fields})
 
     def run(self, step: str, **fields: Any) -> Any:
         """Run a step and return its result; raises its errors."""
@@ -399,10 +400,6 @@ class Play:
             self.end(Grade.UNSUPPORTED, str(missing))
         except (StepError, HungError, UnexpectedSuccessError) as error:
             self.end(Grade.FAIL, str(error))
-
-    @property
-    def _service(self) -> str:
-        return f"{self.scenario.name} {self.protocol}"
 
     def end(self, grade: Grade, reason: str) -> None:
         """Give every rule without a verdict this grade, because the script has ended early."""
