@@ -297,7 +297,7 @@ def _from_mixed(items: tuple[Any, ...], kinds: set[type], where: str) -> Array:
     except ValueError:
         raise InvalidInputError("nested lists must have the same length", where=where) from None
     if array.dtype.kind in "OUS":
-        numeric = int | float | list | tuple
+        numeric = (int, float, list, tuple)
         wrong = (
             i
             for i, item in enumerate(items)
