@@ -65,6 +65,16 @@ async def test_many_coroutines_can_await_one_future() -> None:
     assert await asyncio.gather(*[future.result_async() for _ in range(50)]) == ["done"] * 50
 
 
+def test_waits_that_time_out_leave_no_callback() -> None:
+    future = APIFuture(background_loop().submit(asyncio.Event().wait()), bool)
+    for _ in range(20):
+        with pytest.raises(tinker.DeadlineExceededError):
+            future.result(0.001)
+    assert len(future._outcome._done_callbacks) == 1  # type: ignore[attr-defined]  # stdlib's
+    assert not future._outcome._wakes
+    assert future.cancel()
+
+
 def test_threads_are_woken_together_while_many_calls_run() -> None:
     loop, woken = background_loop(), list[int]()
     calls = [loop.submit(asyncio.Event().wait()) for _ in range(MANY_CALLS)]

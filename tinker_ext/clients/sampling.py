@@ -429,7 +429,8 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             body.seq_id = await self._sequence.next_seq_id()
             if traced is not None:
                 traced.append(tracing.SEQ_ID, body.seq_id)
-            self._core.session.check()
+            if self._core.session.lost is not None:
+                self._core.session.check()
             samples = self._core.limits.samples
             if not samples.take_now(1):
                 await samples.take(1)

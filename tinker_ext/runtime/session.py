@@ -70,6 +70,9 @@ class Session:
 
     Its counters start at 0, as in release 0.4.1: one for models, one for sampling sessions and
     unnamed sampler checkpoints together, and, as in 0.38.0, one for losses.
+
+    Attributes:
+        lost: why the next request raises SessionLostError; None while the session is alive.
     """
 
     def __init__(
@@ -93,8 +96,8 @@ class Session:
         self.loss_seq_ids = itertools.count()
         self._creating: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
-        self._ended: str | None = None
-        self._failing: str | None = None
+        self._ended = False
+        self.lost: str | None = None
         self._suspended_before = 0.0
         self.last_beat: float | None = None
         self.known_id: str | None = None
@@ -120,9 +123,8 @@ class Session:
             SessionLostError: the server has ended the session, or heartbeats have failed for two
                 minutes. After a successful heartbeat the session counts as alive again.
         """
-        reason = self._ended or self._failing
-        if reason is not None:
-            raise self._lost(reason)
+        if self.lost is not None:
+            raise self._error(self.lost)
 
     def heartbeat_age(self) -> tuple[str, float] | None:
         """The session's id, and the seconds since its last successful heartbeat."""
@@ -155,7 +157,7 @@ class Session:
         that only one is in flight.
         """
         started = self._clock.now()
-        while self._ended is None:
+        while not self._ended:
             await self._clock.sleep(max(0.0, started + self._interval - self._clock.now()))
             started = self._clock.now()
             try:
@@ -167,30 +169,30 @@ class Session:
 
     def _note_success(self, session_id: str) -> None:
         self._note_contact()
-        if self._failing is not None:
+        if self.lost is not None:
             log.warning("session %s: heartbeats reach the server again", session_id)
-            self._failing = None
+            self.lost = None
 
     def _note_failure(self, session_id: str, error: Exception) -> None:
         # Release 0.38.0: 410 means that the server has ended the session.
         if isinstance(error, APIStatusError) and error.status_code == 410:
-            self._ended = f"the server has ended session {session_id}: {error}"
-            self._report(self._ended)
+            self._ended = True
+            self._report(f"the server has ended session {session_id}: {error}")
             return
         log.debug("session %s: a heartbeat failed: %s", session_id, error)
-        if self._failing_for() > self._lost_after and self._failing is None:
-            self._failing = (
+        if self._failing_for() > self._lost_after and self.lost is None:
+            self._report(
                 f"session {session_id}: no heartbeat has reached the server for "
                 f"{self._since_last_beat():.0f} s ({error}); its models may be unloaded"
             )
-            self._report(self._failing)
 
     def _report(self, reason: str) -> None:
+        self.lost = reason
         log.error("%s", reason)
         if self._observer is not None:
-            notify(self._observer.on_session_lost, self._lost(reason), name="session observer")
+            notify(self._observer.on_session_lost, self._error(reason), name="session observer")
 
-    def _lost(self, reason: str) -> SessionLostError:
+    def _error(self, reason: str) -> SessionLostError:
         creating = self._creating
         created = creating is not None and creating.done() and not tasks.has_failed(creating)
         session_id = creating.result() if creating is not None and created else None

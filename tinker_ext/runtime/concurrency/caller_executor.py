@@ -23,7 +23,7 @@ from time import monotonic
 from typing import Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
-from tinker_ext.runtime.concurrency.loop import TaskFuture, background_loop, calls_of
+from tinker_ext.runtime.concurrency.loop import TaskFuture, calls_of
 from tinker_ext.runtime.concurrency.user_code import as_carried
 from tinker_ext.timeouts import seconds_until
 from tinker_ext.tracing import log
@@ -168,33 +168,29 @@ def wait(outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float |
         TimeoutError: `outcome` was not done within `timeout` seconds; it is not cancelled.
         TinkerError: a job of `work` waits for an operation that waits for the job.
     """
-    # A thread that waits for a condition of the future takes twice the time to wake.
-    changes: SimpleQueue[object] = SimpleQueue()
+    changes: SimpleQueue[None] = SimpleQueue()
     until = None if timeout is None else monotonic() + timeout
-    loop = background_loop()
 
     def wake() -> None:
         changes.put(None)
 
-    outcome.add_done_callback(lambda _: loop.wake(wake))
-    if work is None:
-        _next_change(changes, until, timeout)
-        return
-    work.check_may_wait(outcome.position)
-    work.add_waiter(wake)
+    if work is not None:
+        work.check_may_wait(outcome.position)
+        work.add_waiter(wake)
+    outcome.add_wake(wake)
     try:
         while not outcome.done():
-            if not work.run_one():
-                _next_change(changes, until, timeout)
+            if work is not None and work.run_one():
+                continue
+            try:
+                changes.get(timeout=seconds_until(until))
+            except Empty:
+                if not outcome.done():
+                    raise TimeoutError(f"no result within {timeout} s") from None
     finally:
-        work.remove_waiter(wake)
-
-
-def _next_change(changes: SimpleQueue[object], until: float | None, timeout: float | None) -> None:
-    try:
-        changes.get(timeout=seconds_until(until))
-    except Empty:
-        raise TimeoutError(f"no result within {timeout} s") from None
+        outcome.remove_wake(wake)
+        if work is not None:
+            work.remove_waiter(wake)
 
 
 async def wait_async(

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import InvalidStateError
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
@@ -142,6 +142,7 @@ class TaskFuture(CallbackFuture[T]):
     def __init__(self) -> None:
         super().__init__()
         self.waiters: set[object] = set()
+        self._wakes: set[Callable[[], object]] | None = None
         self._call: weakref.ref[_Call[T]] | None = None
         self._call_soon: Callable[..., None] | None = None
 
@@ -165,6 +166,22 @@ class TaskFuture(CallbackFuture[T]):
         if cancelled and call is not None and self._call_soon is not None:
             self._call_soon(call.cancel)
         return cancelled
+
+    def add_wake(self, wake: Callable[[], object]) -> None:
+        """Call `wake`, which wakes a waiting thread, when the future is done."""
+        with self._condition:
+            is_first, self._wakes = self._wakes is None, self._wakes or set()
+            self._wakes.add(wake)
+        if is_first:
+            super().add_done_callback(_wake_threads)
+        elif self.done():
+            wake()
+
+    def remove_wake(self, wake: Callable[[], object]) -> None:
+        """Forget a thread that no longer waits."""
+        with self._condition:
+            if self._wakes is not None:
+                self._wakes.discard(wake)
 
     def awaited(self) -> _Waiter:
         """Count an additional waiter while the block runs; from any thread."""
@@ -201,6 +218,16 @@ class TaskFuture(CallbackFuture[T]):
                     self.operation,
                     describe(error),
                 )
+
+
+def _wake_threads(outcome: Future[Any]) -> None:
+    """Wake the threads that wait. Not a method, so that the future does not refer to itself."""
+    assert isinstance(outcome, TaskFuture)
+    with outcome._condition:
+        wakes = list(outcome._wakes or ())
+    loop = background_loop()
+    for wake in wakes:
+        loop.wake(wake)
 
 
 @define(eq=False)

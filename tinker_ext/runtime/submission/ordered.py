@@ -248,14 +248,16 @@ class OrderedRequests:
     ) -> list[str]:
         """Submit requests; return their request ids, which are also added to `accepted`."""
         if parallel and not self._sequential_only:
-            self._core.session.check()
+            if self._core.session.lost is not None:
+                self._core.session.check()
             return await self._numbers.send_batch(
                 [partial(self._send, chunk, accepted) for chunk in chunks],
                 [chunk.request for chunk in chunks],
             )
         request_ids = []
         for chunk in chunks:
-            self._core.session.check()
+            if self._core.session.lost is not None:
+                self._core.session.check()
             send = partial(self._send, chunk, accepted)
             request_ids.append(await self._numbers.send(send, chunk.request))
         return request_ids
