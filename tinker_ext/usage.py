@@ -168,17 +168,9 @@ class UsageCounter:
         with self._lock:
             return Usage(**self._usage)
 
-    def add(self, name: str, count: int) -> None:
-        """Add to one of the attributes of `Usage`."""
+    def add(self, **counts: int) -> None:
+        """Add to attributes of `Usage`."""
         with self._lock:
             for usage in self._counted:
-                usage[name] += count
-
-    def add_sample(self, prompt_tokens: int, cached: int, sampled_tokens: int) -> None:
-        """Add a sample request."""
-        with self._lock:
-            for usage in self._counted:
-                usage["samples"] += 1
-                usage["prompt_tokens"] += prompt_tokens
-                usage["cached_prompt_tokens"] += cached
-                usage["sampled_tokens"] += sampled_tokens
+                for name, count in counts.items():
+                    usage[name] += count

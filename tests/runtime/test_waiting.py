@@ -340,7 +340,7 @@ def test_result_with_announced_size_is_fetched_within_the_budget() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        budget = training._core.poller.result_bytes
+        budget = training._core.limits.result_bytes
         held: list[int] = []
 
         def complete(_: Any) -> Reply:

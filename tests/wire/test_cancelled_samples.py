@@ -12,7 +12,7 @@ import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT, announce
 from tests.waiting import comes_true
 from tests.wire.counting import Counting
-from tinker_ext.runtime.results import cancellations
+from tinker_ext.runtime.results import batch_poller
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_close_does_not_wait_for_an_unresponsive_server() -> None:
     submitted(server, service, 3)
     started = time.monotonic()
     service.close(timeout=0)
-    assert time.monotonic() - started < cancellations.CLOSE_TIMEOUT + 3
+    assert time.monotonic() - started < batch_poller.CLOSE_TIMEOUT + 3
     assert len(cancelled(server)) == 3
 
 

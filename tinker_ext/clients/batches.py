@@ -13,12 +13,12 @@ from tinker_api import models
 from tinker_ext import tracing, types
 from tinker_ext.clients.argument_checks import check_nonempty_str
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
-from tinker_ext.errors import InvalidInputError
+from tinker_ext.errors import InvalidInputError, TinkerError
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.concurrency.futures import user_stacklevel
-from tinker_ext.runtime.submission.ordered import ChunkRequest, naming_datums
+from tinker_ext.runtime.submission.ordered import ChunkRequest, name_datums
 from tinker_ext.transport.training_data import TrainingData, TrainingRequest
 from tinker_ext.types.inputs.datum import DTYPE_BY_KEY
 from tinker_ext.types.inputs.params import LossFnType
@@ -83,8 +83,11 @@ class Batch:
 
         def part(chunk: range) -> ChunkRequest:
             at, forward_only = slice(chunk.start, chunk.stop), operation == "forward"
-            with naming_datums(chunk):
+            try:
                 encoded = TrainingData(operation, datums[at], loss_fn, config, protocol)
+            except TinkerError as error:
+                name_datums(error, chunk)
+                raise
             request = TrainingRequest(encoded, model_id, forward_only=forward_only)
             counted = "forward_tokens" if forward_only else "training_tokens"
             return ChunkRequest(request, chunk, (counted, sum(lengths[at])))
@@ -121,8 +124,11 @@ class Batch:
     def _output(self, body: ResultBody, chunk: range) -> types.ForwardBackwardOutput:
         """The result of one request, with one output per datum."""
         model, convert = models.ForwardBackwardOutput, types.ForwardBackwardOutput.from_api
-        with naming_datums(chunk):
+        try:
             output = decode_result(self.operation, body, model, convert)
+        except TinkerError as error:
+            name_datums(error, chunk)
+            raise
         outputs = output.loss_fn_outputs
         if len(outputs) != len(chunk):
             raise misfit(

@@ -109,7 +109,7 @@ async def create_model(core: ClientCore, spec: ModelSpec, model_seq_id: int | No
     session_id = await core.session.id()
     body = models.CreateModelRequest(
         session_id=session_id,
-        model_seq_id=core.session.next_model_seq_id() if model_seq_id is None else model_seq_id,
+        model_seq_id=next(core.session.model_seq_ids) if model_seq_id is None else model_seq_id,
         base_model=spec.base_model,
         lora_config=spec.lora.to_api(),
         optimizer_config=UNSET if spec.optimizer is None else spec.optimizer.to_api(),
@@ -130,7 +130,7 @@ async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
         return handle
     body = models.CreateCustomLossRequest(
         session_id=handle.session_id,
-        custom_loss_seq_id=core.session.next_loss_seq_id(),
+        custom_loss_seq_id=next(core.session.loss_seq_ids),
         name=traced.name,
         inputs=[parameter.to_api() for parameter in traced.inputs],
         graph=encode_graph(traced),
@@ -150,7 +150,7 @@ class LoadCreateUnsupportedError(Exception):
 async def resume_from_state(core: ClientCore, state: ResumeSpec) -> TrainingClient:
     """Create a client that resumes from a saved state."""
     session_id = await core.session.id()
-    seq_id = core.session.next_model_seq_id()
+    seq_id = next(core.session.model_seq_ids)
     if core.protocol.loads_into_new_model:
         try:
             return TrainingClient(core, await _create_by_loading(core, state, session_id, seq_id))

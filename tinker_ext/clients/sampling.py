@@ -399,7 +399,12 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         for sequence in response.sequences:
             sampled += len(sequence._tokens)  # Without a conversion to a list.
         cached = response.prompt_cache_hit_tokens or 0
-        self._usage.add_sample(prompt_tokens, min(cached, prompt_tokens), sampled)
+        self._usage.add(
+            samples=1,
+            prompt_tokens=prompt_tokens,
+            cached_prompt_tokens=min(cached, prompt_tokens),
+            sampled_tokens=sampled,
+        )
         return response
 
     def _attributes(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:

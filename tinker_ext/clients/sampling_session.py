@@ -30,7 +30,7 @@ async def open_sampling_session(
     """Have the server load weights for sampling; returns the id of the sampling session."""
     session_id = await core.session.id()
     body = models.CreateSamplingSessionRequest(
-        session_id=session_id, sampling_session_seq_id=core.session.next_sampling_seq_id()
+        session_id=session_id, sampling_session_seq_id=next(core.session.sampling_seq_ids)
     )
     if model_path is not None:
         body.model_path = model_path

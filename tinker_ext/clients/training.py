@@ -216,7 +216,7 @@ class TrainingClient(CheckpointingBase):
             )
         body = models.SaveWeightsForSamplerRequest(
             model_id=self.model_id,
-            sampling_session_seq_id=self._core.session.next_sampling_seq_id(),
+            sampling_session_seq_id=next(self._core.session.sampling_seq_ids),
             kind=UNSET if kind == "snapshot" else kind,
         )
         request = ChunkRequest(operations.save_weights_for_sampler(body=body))

@@ -26,7 +26,6 @@ from tinker_ext.errors import APIResponseValidationError, ClientClosedError, Con
 from tinker_ext.private_files import read_backend_key
 from tinker_ext.protocol.server_protocol import ServerProtocol
 from tinker_ext.rules.retry import RetryPolicy
-from tinker_ext.runtime.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -39,8 +38,7 @@ from tinker_ext.runtime.concurrency.loop import (
 from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.runtime.concurrency.user_code import as_raised
 from tinker_ext.runtime.connection.connection import Connection
-from tinker_ext.runtime.results.batch_poller import BatchPollerRegistry
-from tinker_ext.runtime.results.cancellations import CancellationSender
+from tinker_ext.runtime.results.batch_poller import BatchPollerRegistry, CancellationSender
 from tinker_ext.runtime.results.poller import (
     FuturePoller,
     QueueLog,
@@ -48,7 +46,7 @@ from tinker_ext.runtime.results.poller import (
     SessionObserver,
     weak_proxy,
 )
-from tinker_ext.runtime.retrying import Retrier, shared_pause
+from tinker_ext.runtime.retrying import CircuitBreaker, Retrier, shared_pause
 from tinker_ext.runtime.session import Session, SessionEnd, Telemetry, begin_session, finish_session
 from tinker_ext.timeouts import REAL_CLOCK, Clock, check_timeout, new_progress
 from tinker_ext.transport.operations import Request
@@ -72,14 +70,6 @@ FINISH_LIMIT = 5.0
 FINISH_LIMIT_IMMEDIATE = 0.5
 
 
-def _no_key_file() -> None:
-    return None
-
-
-def _no_check() -> None:
-    """A server at a URL may be reachable again later."""
-
-
 class ClientCore:
     """One connection to one server with one configuration. Connects on first use.
 
@@ -88,7 +78,8 @@ class ClientCore:
         find_base_url: returns the server's URL; called once, on a worker thread (an embedded
             backend has no URL before it has started).
         release: called after the last request.
-        check_server: called after a request without a response; raises if no later one can succeed.
+        check_server: called after a request without a response; raises if no later one can succeed
+            (a server at a URL may be reachable again later).
         transport: replaces the connection pool in tests.
         clock: replaces the time in tests, except that of heartbeats.
         key_file: returns the file with the key of an embedded backend, for other processes.
@@ -103,12 +94,12 @@ class ClientCore:
         find_base_url: Callable[[], str],
         release: Callable[[], None] | None = None,
         *,
-        check_server: Callable[[], None] = _no_check,
+        check_server: Callable[[], None] = lambda: None,
         transport: httpx.AsyncBaseTransport | None = None,
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
         clock: Clock = REAL_CLOCK,
-        key_file: Callable[[], Path | None] = _no_key_file,
+        key_file: Callable[[], Path | None] = lambda: None,
     ) -> None:
         self.config = config
         self._key_file = key_file
@@ -141,18 +132,10 @@ class ClientCore:
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unretrieved = LogThrottle()
-        retrier = Retrier(
-            shared_pause(config.rate_limit_key, self._clock),
-            self._clock,
-            None
-            if config.circuit_failures is None
-            else CircuitBreaker(
-                config.rate_limit_key,
-                config.circuit_failures,
-                config.circuit_cooldown,
-                self._clock,
-            ),
-        )
+        key, failures, breaker = config.rate_limit_key, config.circuit_failures, None
+        if failures is not None:
+            breaker = CircuitBreaker(key, failures, config.circuit_cooldown, self._clock)
+        retrier = Retrier(shared_pause(key, self._clock), self._clock, breaker)
         connection = Connection(
             config, self._find_base_url, retrier, self._check_server, self._transport
         )
@@ -172,14 +155,10 @@ class ClientCore:
         self.batch_pollers = BatchPollerRegistry(connection, alive)
         self.cancellations = CancellationSender(connection)
         self.poller = FuturePoller(
-            poll=connection.poll,
-            retrier=retrier,
-            deadline=config.future_timeout,
-            policy=partial(connection.policy, "retrieve_future"),
-            queue=QueueLog(self._queue_state_observer, self._clock),
-            alive=alive,
-            slots=connection.limits.polls,
-            result_bytes=connection.limits.result_bytes,
+            connection,
+            config.future_timeout,
+            QueueLog(self._queue_state_observer, self._clock),
+            alive,
         )
         release = self._release if self._owner == os.getpid() else None
         self._resources = BackgroundResources(

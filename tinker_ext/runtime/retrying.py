@@ -1,4 +1,7 @@
-"""The retry engine: tenacity runs the loop, `rules.retry` decides, a shared pause holds it back."""
+"""The retry engine: tenacity runs the loop, `rules.retry` decides.
+
+Clients with the same base URL and key share a pause, and a circuit breaker.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from tinker_ext.errors import (
     CircuitOpenError,
     status_phrase,
 )
+from tinker_ext.rules.circuit import Circuit, admit, is_outage, record
 from tinker_ext.rules.limits import (
     RESTART_REQUESTS,
     RESTART_SECONDS,
@@ -38,7 +42,6 @@ from tinker_ext.rules.retry import (
     decide,
     parse_should_retry,
 )
-from tinker_ext.runtime.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.timeouts import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
@@ -453,8 +456,85 @@ class Pause:
         self._position = self._started = self._rejected = 0
 
 
+class _SharedCircuit:
+    """The circuit of a base URL and key; on the event loop only."""
+
+    def __init__(self) -> None:
+        self.state = Circuit()
+        self.last_failure = ""
+
+
+class CircuitBreaker:
+    """Applies `rules.circuit` to the requests of one client.
+
+    Args:
+        key: clients with the same key share a circuit.
+        limit: failed attempts in a row at which the circuit opens.
+        cooldown: seconds from an open circuit to a probe.
+        clock: the source of time.
+    """
+
+    def __init__(
+        self, key: Hashable, limit: int, cooldown: float, clock: Clock = REAL_CLOCK
+    ) -> None:
+        self._shared = _shared(_circuits, key, clock, _SharedCircuit)
+        self._limit = limit
+        self._cooldown = cooldown
+        self._clock = clock
+
+    def check(self, operation: str) -> None:
+        """Admit a request, or raise CircuitOpenError."""
+        shared = self._shared
+        shared.state, left = admit(shared.state, self._clock.now(), self._cooldown)
+        if left > 0:
+            raise CircuitOpenError(
+                f"not sent: {shared.state.failed} attempts in a row have failed, the last with: "
+                f"{shared.last_failure}",
+                retry_after=left,
+                operation=operation,
+            )
+
+    def succeeded(self) -> None:
+        """Record an attempt with a response of a working server."""
+        self._record(False)
+
+    def failed(self, failure: Failure, message: str) -> None:
+        """Record a failed attempt."""
+        outage = is_outage(failure, self._clock.wall())
+        if outage is not None:
+            self._shared.last_failure = message
+            self._record(outage)
+
+    def _record(self, failed: bool) -> None:
+        shared = self._shared
+        before = shared.state
+        shared.state = record(before, failed, self._clock.now(), self._limit)
+        if before.opened is None and shared.state.opened is not None:
+            log.warning(
+                "%d attempts in a row have failed, the last with: %s; requests fail at once, and "
+                "one is tried every %g s",
+                shared.state.failed,
+                shared.last_failure,
+                self._cooldown,
+            )
+        elif before.opened is not None and shared.state.opened is None:
+            log.warning("the server responds again; requests are sent as usual")
+
+
+S = TypeVar("S", Pause, _SharedCircuit)
+_Shared: TypeAlias = weakref.WeakValueDictionary[tuple[Hashable, Clock], S]
 _lock = threading.Lock()
-_pauses: weakref.WeakValueDictionary[Hashable, Pause] = weakref.WeakValueDictionary()
+_pauses: _Shared[Pause] = weakref.WeakValueDictionary()
+_circuits: _Shared[_SharedCircuit] = weakref.WeakValueDictionary()
+
+
+def _shared(objects: _Shared[S], key: Hashable, clock: Clock, create: Callable[[], S]) -> S:
+    """The object that all clients of this process with the same key and clock share."""
+    with _lock:
+        shared = objects.get((key, clock))
+        if shared is None:
+            shared = objects[key, clock] = create()
+        return shared
 
 
 def shared_pause(key: Hashable, clock: Clock = REAL_CLOCK) -> Pause:
@@ -462,8 +542,4 @@ def shared_pause(key: Hashable, clock: Clock = REAL_CLOCK) -> Pause:
 
     A client's key is its base URL and API key.
     """
-    with _lock:
-        pause = _pauses.get((key, clock))
-        if pause is None:
-            pause = _pauses[key, clock] = Pause(clock)
-        return pause
+    return _shared(_pauses, key, clock, lambda: Pause(clock))

@@ -88,9 +88,9 @@ class Session:
         self._lost_after = lost_after
         self._observer = observer
         self._clock = clock
-        self._model_seq_ids = itertools.count()
-        self._sampling_seq_ids = itertools.count()
-        self._loss_seq_ids = itertools.count()
+        self.model_seq_ids = itertools.count()
+        self.sampling_seq_ids = itertools.count()
+        self.loss_seq_ids = itertools.count()
         self._creating: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
         self._ended: str | None = None
@@ -135,15 +135,6 @@ class Session:
     def is_alive(self) -> bool:
         """Whether a heartbeat, or the creation of the session, succeeded recently."""
         return self.last_beat is not None and self._failing_for() <= self._lost_after
-
-    def next_model_seq_id(self) -> int:
-        return next(self._model_seq_ids)
-
-    def next_sampling_seq_id(self) -> int:
-        return next(self._sampling_seq_ids)
-
-    def next_loss_seq_id(self) -> int:
-        return next(self._loss_seq_ids)
 
     async def close(self) -> None:
         """Stop the heartbeat."""

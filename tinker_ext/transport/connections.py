@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from attrs import define
 
 from tinker_ext.config import ClientConfig, parsers
 from tinker_ext.errors import ConfigurationError
@@ -159,18 +160,14 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._make = make
         self._transports: dict[tuple[bool, str | None], httpx.AsyncBaseTransport] = {}
         self._base = httpx.URL(base_url)
+        self._origin = self._base.scheme, self._base.raw_host, self._base.port
         # Connections closed without a response; None after the first response.
         self._failures: int | None = 0
         self._to_base = self._transport(base_url, self._base.scheme) if base_url else None
 
     def handle_async_request(self, request: httpx.Request) -> Coroutine[Any, Any, httpx.Response]:
-        url, base = request.url, self._base
-        same_origin = (url.scheme, url.raw_host, url.port) == (
-            base.scheme,
-            base.raw_host,
-            base.port,
-        )
-        if self._to_base is None or not same_origin:
+        url = request.url
+        if self._to_base is None or (url.scheme, url.raw_host, url.port) != self._origin:
             return self._transport(str(url), url.scheme).handle_async_request(request)
         if self._failures is None:
             return self._to_base.handle_async_request(request)
@@ -307,15 +304,13 @@ class ShardedTransport(httpx.AsyncBaseTransport):
             task.add_done_callback(self._closing.discard)
 
 
+@define(eq=False)
 class _Shard:
     """A transport, its number of active requests, and whether it was discarded."""
 
-    __slots__ = ("active", "discarded", "transport")
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self.transport = transport
-        self.active = 0
-        self.discarded = False
+    transport: httpx.AsyncBaseTransport
+    active: int = 0
+    discarded: bool = False
 
 
 class _ReleasingStream(httpx.AsyncByteStream):

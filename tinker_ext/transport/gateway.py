@@ -153,8 +153,10 @@ class Gateway:
             else:
                 file = built.pop("content", None)
                 content = None if file is None else file.read()
-            keys, current = self._auth.keys, operation.credential == "current"
-            key = keys.lasting or await (keys.current() if current else keys.key())
+            keys = self._auth.keys
+            key = keys.lasting
+            if key is None:
+                key = await (keys.current() if operation.credential == "current" else keys.key())
             response = await self._attempt(request, key, built, content)
             if response.status_code == 401:
                 response = await self._with_another_key(request, key, built, content, response)
@@ -233,6 +235,7 @@ class Gateway:
         built: dict[str, Any],
         content: bytes | None,
     ) -> Response:
+        """Send a request, and report its sizes and its outcome to `traced`."""
         operation, method = request.operation, built["method"].upper()
         with tracing.attempt(traced, operation.name, method, built["url"], prepared.url) as attempt:
             wire_request = self._build(request, prepared, built, content)
@@ -312,17 +315,12 @@ class Gateway:
         url = prepared.url
         if params := built.get("params"):
             url = url.copy_merge_params(params)
-        if content is None:
-            return httpx.Request(
-                built["method"], url, headers=headers, extensions=prepared.extensions
-            )
-        headers["Content-Length"] = str(len(content))
+        stream = None
+        if content is not None:
+            headers["Content-Length"] = str(len(content))
+            stream = httpx.ByteStream(content)
         return httpx.Request(
-            built["method"],
-            url,
-            headers=headers,
-            stream=httpx.ByteStream(content),
-            extensions=prepared.extensions,
+            built["method"], url, headers=headers, stream=stream, extensions=prepared.extensions
         )
 
     async def _exchange(

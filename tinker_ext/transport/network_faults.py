@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import httpx
 from attrs import frozen
@@ -12,10 +12,6 @@ from attrs import frozen
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.errors import APIConnectionError, APITimeoutError
 from tinker_ext.rules.retry import RETRIED_STATUSES, TransportFault
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 #: The hint for a proxy that requires authentication.
 PROXY_LOGIN = (

@@ -93,11 +93,11 @@ class Endpoint(Protocol[P, T_co]):
     def parse_response(self, response: ReceivedResponse) -> T_co: ...
 
 
+@define(slots=False, eq=False, repr=False)
 class Operation(Generic[P, T]):
     """An operation of the API. Calling it with the operation's arguments returns a `Request`.
 
     Attributes:
-        name: the operation's id.
         endpoint: the generated module; imported on first use of `build`, `parse` or `keyed`.
         adapt: changes the body for a server that accepts `protocol`.
         headers: sent with every request.
@@ -108,30 +108,20 @@ class Operation(Generic[P, T]):
         returns_secret: a successful response is not redacted: a secret is what was requested.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint[P, T],
-        *,
-        adapt: Callable[[Any, ServerProtocol], Any] | None = None,
-        headers: Mapping[str, str] = _NO_HEADERS,
-        timeout: float | None = None,
-        keyed: bool | None = None,
-        credential: Credential = "current",
-        accepts_redirect: bool = False,
-        follows_redirect: bool = False,
-        returns_secret: bool = False,
-    ) -> None:
-        self.name = endpoint.__name__.rpartition(".")[2]
-        self.endpoint = endpoint
-        self.adapt = adapt
-        self.headers = headers
-        self.timeout = timeout
-        if keyed is not None:
-            self.keyed = keyed
-        self.credential = credential
-        self.accepts_redirect = accepts_redirect
-        self.follows_redirect = follows_redirect
-        self.returns_secret = returns_secret
+    endpoint: Endpoint[P, T]
+    adapt: Callable[[Any, ServerProtocol], Any] | None = None
+    headers: Mapping[str, str] = _NO_HEADERS
+    timeout: float | None = None
+    _keyed: bool | None = None
+    credential: Credential = "current"
+    accepts_redirect: bool = False
+    follows_redirect: bool = False
+    returns_secret: bool = False
+
+    @cached_property
+    def name(self) -> str:
+        """The operation's id."""
+        return self.endpoint.__name__.rpartition(".")[2]
 
     @cached_property
     def build(self) -> Callable[..., dict[str, Any]]:
@@ -146,7 +136,8 @@ class Operation(Generic[P, T]):
     @cached_property
     def keyed(self) -> bool:
         """Whether the idempotency key of a call is sent; as the specification says, unless set."""
-        return "x_idempotency_key" in (self.build.__kwdefaults__ or {})
+        specified = "x_idempotency_key" in (self.build.__kwdefaults__ or {})
+        return specified if self._keyed is None else self._keyed
 
     def parsed_by(self, parse: Callable[[Response], U]) -> Operation[P, U]:
         """This operation, with another parser of successes."""

@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import orjson
@@ -47,15 +47,6 @@ class BufferedStream(httpx.AsyncByteStream):
     async def read(self) -> bytes:
         """The rest of the body."""
         raise NotImplementedError
-
-
-class _Decoder(Protocol):
-    def feed(self, chunk: bytes, remaining: int) -> bytes: ...
-
-
-class _Identity:
-    def feed(self, chunk: bytes, remaining: int) -> bytes:
-        return chunk
 
 
 class _Inflater:
@@ -111,20 +102,16 @@ async def read_body_bytes(
     length = int(announced) if announced.isdigit() and len(announced) < 20 else None
     if length is not None and length > limit:
         raise BodyError(f"the body has {length} bytes; the limit is {limit}")
-    if not encoding and length is not None and length <= UNRESERVED:
+    short = not encoding and length is not None and length <= UNRESERVED
+    if short and isinstance(response.stream, BufferedStream):
         # Most bodies. The transport reads no more than the announced length.
-        if isinstance(response.stream, BufferedStream):
-            return await response.stream.read()
-        content = bytearray()
-        async for chunk in response.stream:  # type: ignore[union-attr]  # an async transport's
-            content += chunk
-        return bytes(content)
-    decoder = _decoder(encoding)
-    size = limit if length is None or not isinstance(decoder, _Identity) else length
+        return await response.stream.read()
+    inflater = _inflater(encoding) if encoding else None
+    size = limit if length is None or inflater is not None else length
     content = bytearray()
     async with AsyncExitStack() as reservation:
         async for chunk in response.stream:  # type: ignore[union-attr]  # an async transport's
-            content += decoder.feed(chunk, limit - len(content))
+            content += chunk if inflater is None else inflater.feed(chunk, limit - len(content))
             if len(content) > limit:
                 raise BodyError(f"the body has more than {limit} bytes")
             if reserve is not None and len(content) > UNRESERVED:
@@ -133,10 +120,10 @@ async def read_body_bytes(
         return bytes(content)
 
 
-def _decoder(encoding: bytes) -> _Decoder:
+def _inflater(encoding: bytes) -> _Inflater | None:
     match encoding.strip().lower():
         case b"" | b"identity":
-            return _Identity()
+            return None
         case b"gzip" | b"x-gzip" | b"deflate":
             return _Inflater()
         case other:

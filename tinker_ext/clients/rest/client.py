@@ -287,7 +287,7 @@ class RestClient(CheckpointCalls, AdminCalls):
         return claims
 
     async def _export(self, session_id: str) -> str:
-        clock, limit = self._core.poller.retrier.clock, self._core.config.future_timeout
+        clock, limit = self._core.connection.retrier.clock, self._core.config.future_timeout
         started, logged = clock.now(), False
         while True:
             response = await self._core.call(operations.get_session_trace_export(session_id))

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 from tinker_api import models
@@ -58,9 +58,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The operation that polls for a result.
+RETRIEVE = "retrieve_future"
 # Retry windows in seconds; ours. Operations that only save work are given up sooner.
 _WINDOWS = {"cancel_future": 30.0, "retrieve_futures": 30.0}
-_POLL = "retrieve_future"
 # Operations that only read.
 _READS = frozenset(name for name in RETRY if name.startswith(("get_", "list_", "search_")))
 # First backoff in seconds; release 0.38.0.
@@ -323,14 +324,14 @@ class Connection:
             except APIStatusError as error:
                 if error.status_code not in FIELD_ERRORS:
                     raise
-                adapter = adapter or Adapter(self, _POLL, protocol)
+                adapter = adapter or Adapter(self, RETRIEVE, protocol)
                 adapter.rejected(error)
             except APIConnectionError:
                 self._check_server()
                 raise
             else:
-                if adapter or not (protocol is self.protocol is self._accepted_by.get(_POLL)):
-                    self._learn_from_success(_POLL, protocol, adapter)
+                if adapter or not (protocol is self.protocol is self._accepted_by.get(RETRIEVE)):
+                    self._learn_from_success(RETRIEVE, protocol, adapter)
                 return body
 
     async def beat(self, session_id: str) -> None:
@@ -358,19 +359,13 @@ class Connection:
 _LOST_STATUSES = frozenset({400, 404, 410})
 
 
-class _Server(Protocol):
-    """Holds the protocol known of the server."""
-
-    protocol: ServerProtocol
-
-
 class Adapter:
     """The form of one call's requests, by `protocol.adaptation`. On the event loop only.
 
     `protocol` is that of the first request.
     """
 
-    def __init__(self, server: _Server, operation: str, protocol: ServerProtocol) -> None:
+    def __init__(self, server: Connection, operation: str, protocol: ServerProtocol) -> None:
         self._server = server
         self._operation = operation
         self._attempt = first_attempt(protocol, operation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
@@ -41,11 +41,11 @@ from tinker_ext.rules.polling import (
     poll_delay,
     should_poll_again,
 )
-from tinker_ext.rules.retry import RetryPolicy, TransportFault, parse_should_retry
+from tinker_ext.rules.retry import TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency.tasks import LogThrottle
 from tinker_ext.runtime.concurrency.user_code import notify
-from tinker_ext.runtime.connection.client_limits import Budget
-from tinker_ext.runtime.retrying import Retrier
+from tinker_ext.runtime.connection.connection import RETRIEVE, Connection
+from tinker_ext.runtime.results.batch_poller import BatchPoller
 from tinker_ext.timeouts import (
     REAL_CLOCK,
     Clock,
@@ -56,27 +56,6 @@ from tinker_ext.timeouts import (
 )
 from tinker_ext.tracing import log
 from tinker_ext.transport.response import ProtobufResult
-
-
-class Poll(Protocol):
-    """Sends one `retrieve_future` request; `iteration` counts the polls before it.
-
-    Unless `whole` is set, the server may respond with the size of a large result instead.
-    """
-
-    def __call__(
-        self, request_id: str, *, operation: str, iteration: int, whole: bool
-    ) -> Awaitable[Any]: ...
-
-
-class CompletionSource(Protocol):
-    """Reports completed requests, so that only those are polled (`batch_poller.BatchPoller`)."""
-
-    async def completed(self, request_id: str, timeout: float) -> tuple[bool, int | None]:
-        """Return when the request should be polled: whether it completed, its result's size."""
-
-    def acknowledge(self, request_id: str) -> None:
-        """Note that the request's result was fetched."""
 
 
 class _Streak:
@@ -103,25 +82,19 @@ class FuturePoller:
 
     Attributes:
         deadline: maximum seconds from submission to result, pauses included.
-        policy: returns the retry policy of polls, which bounds how long they may keep failing.
         queue: is notified of every queue state.
-        slots, result_bytes: budgets of polls, and of results that were announced with their size.
         alive: whether the server responds to other requests. If so, a poll that times out is not a
             failure: some servers hold a poll until the result is ready.
     """
 
-    poll: Poll
-    retrier: Retrier
+    connection: Connection
     deadline: float
-    policy: Callable[[], RetryPolicy]
     queue: QueueLog
     alive: Callable[[], bool]
-    slots: Budget
-    result_bytes: Budget
     _limit: TimeLimit | None = field(default=None, init=False)
 
     async def wait(
-        self, request_id: str, *, operation: str, source: CompletionSource | None = None
+        self, request_id: str, *, operation: str, source: BatchPoller | None = None
     ) -> Any:
         """Return the result's body, as decoded JSON. With a `source`, polls when it reports it.
 
@@ -166,7 +139,7 @@ class FuturePoller:
             raise
         finally:
             for size in held:
-                self.result_bytes.give(size)
+                self.connection.limits.result_bytes.give(size)
             tracing.log_request_id.reset(logged)
             if request_id in self.queue.waiting:
                 self.queue.done(request_id)
@@ -175,10 +148,10 @@ class FuturePoller:
         return body
 
     async def _poll_until_done(
-        self, request_id: str, operation: str, held: list[int], source: CompletionSource | None
+        self, request_id: str, operation: str, held: list[int], source: BatchPoller | None
     ) -> Any:
         """`held` lists the bytes reserved for the result, to be given back when it has arrived."""
-        clock = self.retrier.clock
+        clock, slots = self.connection.retrier.clock, self.connection.limits.polls
         submitted = clock.now()
         until = submitted + self.deadline
         streak: _Streak | None = None
@@ -192,8 +165,8 @@ class FuturePoller:
                 if size:
                     announced = True
                     await self._hold(size, held)
-            if not self.slots.take_now(1):
-                await self.slots.take(1)
+            if not slots.take_now(1):
+                await slots.take(1)
             try:
                 started = clock.now()
                 outcome, server_delay = await self._poll_once(
@@ -201,12 +174,12 @@ class FuturePoller:
                 )
                 took = clock.now() - started
             finally:
-                self.slots.give(1)
+                slots.give(1)
             if isinstance(outcome, Ready):
                 return outcome.body
             streak = streak or _Streak(clock)
             consecutive, seconds = streak.add(outcome)
-            window = self.policy().max_elapsed
+            window = self.connection.policy(RETRIEVE).max_elapsed
             if not should_poll_again(outcome, consecutive, streak=seconds, window=window):
                 raise _final_error(outcome, request_id, operation)
             self._note(outcome, request_id, operation, submitted)
@@ -222,8 +195,9 @@ class FuturePoller:
             iteration += 1
 
     async def _hold(self, size: int, held: list[int]) -> None:
-        if not self.result_bytes.take_now(size):
-            await self.result_bytes.take(size)
+        budget = self.connection.limits.result_bytes
+        if not budget.take_now(size):
+            await budget.take(size)
         held.append(size)
 
     def _deadline_exceeded(
@@ -247,7 +221,7 @@ class FuturePoller:
 
         async def attempt() -> tuple[PollOutcome, float | None]:
             try:
-                body = await self.poll(
+                body = await self.connection.poll(
                     request_id, operation=operation, iteration=iteration, whole=whole
                 )
             except APIStatusError as error:
@@ -264,10 +238,10 @@ class FuturePoller:
                 return Ready(body), None
             return classify_success(200, body), None
 
-        return await self.retrier.run(
+        return await self.connection.retrier.run(
             attempt,
             operation=operation,
-            policy=lambda: self.policy().within(max(0.0, left)),
+            policy=lambda: self.connection.policy(RETRIEVE).within(max(0.0, left)),
             fails_fast=False,  # The server has accepted the request.
         )
 

@@ -12,7 +12,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -232,7 +231,7 @@ class OrderedRequests:
         try:
             body = await self._core.poller.wait(request_id, operation=operation)
         except TinkerError as error:
-            _name_datums(error, chunk.datums)
+            name_datums(error, chunk.datums)
             expected = isinstance(error, RequestFailedError) and expected_seq_id(error.message)
             if expected:
                 # The request was not executed; later ones continue with the expected number. A
@@ -241,7 +240,7 @@ class OrderedRequests:
                 self._sequential_only = True
             raise
         if chunk.usage is not None:
-            self.usage.add(*chunk.usage)
+            self.usage.add(**{chunk.usage[0]: chunk.usage[1]})
         return FetchedResult(body, request_id)
 
     async def _submit(
@@ -272,7 +271,7 @@ class OrderedRequests:
             request.number(seq_id)
             request_id = (await self._core.call(request)).request_id
         except TinkerError as error:
-            _name_datums(error, chunk.datums)
+            name_datums(error, chunk.datums)
             raise
         finally:
             budget.give(request.size)
@@ -312,24 +311,8 @@ class OrderedRequests:
             )
 
 
-def naming_datums(datums: range) -> AbstractContextManager[None]:
-    """Rewrite datum indices in errors of a request to indices in the operation's batch."""
-    return _NamingDatums(datums) if datums.start else _SAME_INDICES
-
-
-_SAME_INDICES = nullcontext()
-
-
-class _NamingDatums(AbstractContextManager[None]):
-    def __init__(self, datums: range) -> None:
-        self._datums = datums
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, TinkerError):
-            _name_datums(error, self._datums)
-
-
-def _name_datums(error: TinkerError, datums: range) -> None:
+def name_datums(error: TinkerError, datums: range) -> None:
+    """Rewrite datum indices in the error of a request to indices in the operation's batch."""
     if not datums.start:
         return  # They are the same.
     error.message = text_in_batch(error.message, datums)

@@ -64,6 +64,11 @@ class EncodedTextChunk(Record):
         return self._tokens.to_array()
 
     @property
+    def bits(self) -> int:
+        """The bitwise OR of the token ids, which is at least the largest of them."""
+        return self._tokens.bits
+
+    @property
     def length(self) -> int:
         """The number of tokens."""
         return self._tokens.size

@@ -63,7 +63,7 @@ class NumberBuffer:
     converted.
     """
 
-    __slots__ = ("_list", "_packed", "dtype", "size")
+    __slots__ = ("_bits", "_list", "_packed", "dtype", "size")
 
     def __init__(
         self, dtype: str, items: NumberList | memoryview | None, packed: Array | bytes | None
@@ -74,6 +74,7 @@ class NumberBuffer:
         list may be a memoryview of int64 or float64 numbers, which becomes a list on first access.
         """
         self.dtype = dtype
+        self._bits: int | None = None
         self._list = items
         self._packed = packed
         if isinstance(packed, bytes):
@@ -189,11 +190,17 @@ class NumberBuffer:
         # A byte with the sign bit set is not ASCII, and `isascii` runs in C.
         if isinstance(self._packed, bytes) and self._packed[_SIGN_BYTE::8].isascii():
             return None
-        import numpy as np
-
-        numbers = self.to_array()
         # The sign bit of an OR is that of any negative number.
-        return int((numbers < 0).argmax()) if np.bitwise_or.reduce(numbers) < 0 else None
+        return int((self.to_array() < 0).argmax()) if self.bits < 0 else None
+
+    @property
+    def bits(self) -> int:
+        """The bitwise OR of int64 numbers, which takes half the time of a maximum; cached."""
+        if self._bits is None:
+            import numpy as np
+
+            self._bits = int(np.bitwise_or.reduce(self.to_array()))
+        return self._bits
 
 
 def _restore(dtype: str, items: NumberList | None, packed: Array | bytes | None) -> NumberBuffer:
