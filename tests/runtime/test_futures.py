@@ -23,7 +23,7 @@ from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency import futures
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.futures import APIFuture
-from tinker_ext.runtime.concurrency.loop import background_loop
+from tinker_ext.runtime.concurrency.loop import MANY_CALLS, background_loop
 from tinker_ext.runtime.concurrency.user_code import CarriedError, describe
 from tinker_ext.testing import FakeServer, Reply, make_client
 
@@ -63,6 +63,25 @@ async def test_cancelled_await_does_not_cancel_the_request() -> None:
 async def test_many_coroutines_can_await_one_future() -> None:
     future = after(0.05)
     assert await asyncio.gather(*[future.result_async() for _ in range(50)]) == ["done"] * 50
+
+
+def test_threads_are_woken_together_while_many_calls_run() -> None:
+    loop, woken = background_loop(), list[int]()
+    calls = [loop.submit(asyncio.Event().wait()) for _ in range(MANY_CALLS)]
+
+    async def wake_two() -> list[int]:
+        loop.wake(lambda: woken.append(1))
+        loop.wake(lambda: woken.append(2))
+        return list(woken)
+
+    try:
+        assert loop.submit(wake_two()).result(5) == []  # Not at once.
+        assert comes_true(lambda: woken == [1, 2])
+    finally:
+        for call in calls:
+            call.cancel()
+    assert comes_true(lambda: loop.running < MANY_CALLS // 2)
+    assert loop.submit(wake_two()).result(5) == [1, 2, 1, 2]
 
 
 def test_exception_in_on_done_does_not_prevent_completion() -> None:

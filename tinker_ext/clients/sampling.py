@@ -128,7 +128,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         try:
             with tracing.operation("sample") as traced:
                 with tracing.stage(tracing.Stage.ENCODE):
-                    images = self._core.protocol.images_of("asample")
+                    images = self._core.protocol.sample_images
                     types.validate_prompt(prompt, images=images)
                     if not isinstance(sampling_params, types.SamplingParams):
                         raise _not_params(sampling_params)

@@ -205,6 +205,16 @@ class ServerProtocol:
         by_flag = self.forward == "flag" and "forward" in self.accepted
         return self.training_body == "protobuf" or by_flag
 
+    @cached_property
+    def sample_images(self) -> ImageForm:
+        """How the prompt of a sample describes images."""
+        return self.images_of("asample")
+
+    @cached_property
+    def announces_sizes(self) -> bool:
+        """Whether a poll may let the server send the size of a large result instead of it."""
+        return self.sends("retrieve_future", "allow_metadata_only")
+
     @property
     def compresses(self) -> bool:
         """Whether to compress training data with zstd."""

@@ -13,7 +13,7 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, TypeAlias, cast
@@ -76,6 +76,8 @@ class Http11Transport(httpx.AsyncBaseTransport):
             connection = await self._connection(request.url, limits.get("connect"))
             self._active.add(connection)
             await connection.exchange(head, content, limits.get("write"), limits.get("read"))
+            while not connection.has_head:
+                await connection.change()
         except BaseException:
             if connection is not None:
                 connection.abort()
@@ -202,6 +204,7 @@ class _Connection(asyncio.Protocol):
 
     Attributes:
         status, headers: of the response, once its head is read.
+        has_head: whether the status and the headers are read.
         complete: whether the response has arrived, or no request is sent yet.
         pieces: of the body, which arrived and are not read yet.
         expires: until when the connection is kept while it is idle, in the time of the loop.
@@ -225,7 +228,7 @@ class _Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
-        self._has_head = self._surplus = self._keep_alive = False
+        self.has_head = self._surplus = self._keep_alive = False
         self._upload_ended = True
         self._heard = 0.0
         self._read_timeout: float | None = None
@@ -278,60 +281,61 @@ class _Connection(asyncio.Protocol):
 
     # Sending a request, and waiting for the response.
 
-    async def exchange(
+    def exchange(
         self, head: bytes, content: bytes, write: float | None, read: float | None
-    ) -> None:
-        """Send a request and return when the head of its response is read."""
+    ) -> Awaitable[None]:
+        """Send a request; return what to await until a part of its response may be there."""
         assert self._transport is not None
         self._begin()
         self.complete = False
         if self._lost:
             raise httpx.RemoteProtocolError("connection closed before a response")
-        if len(content) <= _STEP:
-            self._transport.write(head + content)
-        else:
-            try:
-                async with asyncio.timeout(write):
-                    await self._upload(head, content)
-            except TimeoutError:
-                raise httpx.WriteTimeout("the request body was not sent in time") from None
+        if len(content) > _STEP:
+            return self._upload(head, content, write, read)
+        self._transport.write(head + content)
         self._read_timeout = read
-        while not self._has_head:
-            await self._wait()
+        return self.change()
 
-    async def _upload(self, head: bytes, content: bytes) -> None:
+    async def _upload(
+        self, head: bytes, content: bytes, write: float | None, read: float | None
+    ) -> None:
         """Send a long body, unless the server responds before its end."""
         assert self._transport is not None
-        self._transport.write(head)
-        view = memoryview(content)
-        for start in range(0, len(view), _WRITE_STEP):
-            self._transport.write(view[start : start + _WRITE_STEP])
-            while self._paused_writing and not self._has_head:
-                await self._wait()
-            if self._has_head:
-                self._upload_ended = False
-                return
+        try:
+            async with asyncio.timeout(write):
+                self._transport.write(head)
+                view = memoryview(content)
+                for start in range(0, len(view), _WRITE_STEP):
+                    self._transport.write(view[start : start + _WRITE_STEP])
+                    while self._paused_writing and not self.has_head:
+                        await self.change()
+                    if self.has_head:
+                        self._upload_ended = False
+                        break
+        except TimeoutError:
+            raise httpx.WriteTimeout("the request body was not sent in time") from None
+        self._read_timeout = read
 
-    async def _wait(self) -> None:
-        """Wait until the exchange goes on, for at most the read timeout if it is set."""
+    def change(self) -> asyncio.Future[None]:
+        """Ends when the exchange goes on, or fails: after the read timeout if it is set."""
         if self._read_timeout is not None:
             self._heard = self._loop.time()
             due = self._heard + self._read_timeout
             # Most requests find the timer of one before them, which is started again when it fires.
             if self._timer is None or self._timer.when() > due:
                 self._start_timer(due)
-        if self._error is None:
-            self._changed = self._loop.create_future()
-            try:
-                await self._changed
-            finally:
-                self._changed = None
-        if self._error is not None and not self.pieces:
-            raise self._error
+        self._changed = self._loop.create_future()
+        if self._error is not None:
+            self._changed.set_exception(self._error)
+        return self._changed
 
     def _wake(self) -> None:
         if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+            # What has arrived is read first.
+            if self._error is None or self.pieces:
+                self._changed.set_result(None)
+            else:
+                self._changed.set_exception(self._error)
 
     def _start_timer(self, at: float) -> None:
         self._stop_timer()
@@ -350,7 +354,7 @@ class _Connection(asyncio.Protocol):
         due = self._heard + self._read_timeout
         if self._loop.time() < due:
             self._start_timer(due)
-        elif self._changed is not None:
+        elif self._changed is not None and not self._changed.done():
             self._fail(httpx.ReadTimeout("no data received"))
 
     def _fail(self, error: Exception) -> None:
@@ -370,7 +374,7 @@ class _Connection(asyncio.Protocol):
                 yield chunk
             if self.complete:
                 return
-            await self._wait()
+            await self.change()
 
     # Callbacks of asyncio.
 
@@ -385,7 +389,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         self._heard = self._loop.time()
-        if not self._has_head:
+        if not self.has_head:
             self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -393,7 +397,7 @@ class _Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError("the response is not valid HTTP"))
             self.abort()
             return
-        if not self._has_head and self._header_bytes > MAX_HEADER_BYTES:
+        if not self.has_head and self._header_bytes > MAX_HEADER_BYTES:
             self._fail(httpx.RemoteProtocolError("the response headers are too long"))
             self.abort()
         elif self._buffered > _READ_AHEAD and not self._paused_reading:
@@ -406,7 +410,7 @@ class _Connection(asyncio.Protocol):
         if not self.complete:
             if error is not None:
                 self._fail(_as_read_error(error))
-            elif not self._has_head:
+            elif not self.has_head:
                 self._fail(httpx.RemoteProtocolError("connection closed before a response"))
             elif self._ends_with_connection():
                 self.complete = True
@@ -437,7 +441,7 @@ class _Connection(asyncio.Protocol):
             return
         self.status = self._parser.get_status_code()
         if self.status >= 200:
-            self._has_head = True
+            self.has_head = True
             self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
@@ -450,7 +454,7 @@ class _Connection(asyncio.Protocol):
             self.pieces.extend(data[at : at + _STEP] for at in range(0, len(data), _STEP))
 
     def on_message_complete(self) -> None:
-        if self._has_head:
+        if self.has_head:
             self.complete = True
         else:  # An interim response, such as 100 Continue.
             self.headers = []

@@ -341,7 +341,7 @@ def copy_weights(
 def _with_images(body: models.SampleRequest, protocol: ServerProtocol) -> models.SampleRequest:
     if _IMAGES.isdisjoint(map(type, body.prompt.chunks)):
         return body
-    return evolve(body, prompt=adapt_images(body.prompt, protocol.images_of("asample"), "prompt"))
+    return evolve(body, prompt=adapt_images(body.prompt, protocol.sample_images, "prompt"))
 
 
 def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) -> models.ModelInput:
@@ -418,7 +418,7 @@ class PollRequest(Request[Any]):
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         body = models.FutureRetrieveRequest(request_id=self._request_id)
-        if protocol.sends("retrieve_future", "allow_metadata_only"):
+        if protocol.announces_sizes:
             body.allow_metadata_only = not self._whole
         protobuf = protocol.protobuf_results and self._result_of in PROTOBUF_RESULTS
         self.headers = _PROTOBUF_ACCEPTED if protobuf else {}

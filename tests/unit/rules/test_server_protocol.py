@@ -79,6 +79,11 @@ def test_images_of_operations() -> None:
     assert (other.images_of("asample"), other.images_of("forward")) == ("expected_tokens", "sizes")
     recent = evolve(other, images="expected_tokens")
     assert recent.images_of("asample") == "sizes"
+    assert (BASELINE.sample_images, other.sample_images) == ("sizes", "expected_tokens")
+
+
+def test_polls_let_servers_since_0_24_1_announce_sizes() -> None:
+    assert (BASELINE.announces_sizes, from_client_config({}).announces_sizes) == (False, True)
 
 
 def test_finish_session_is_sent_since_0_32_unless_missing() -> None:

@@ -17,7 +17,7 @@ from tinker_ext.transport.protobuf import encode_data, encode_head
 from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 DTYPES = {"float32": (pb.DTYPE_FLOAT32, "<f4"), "int64": (pb.DTYPE_INT64, "<i8")}
 LARGEST_TOKEN = 2**31 - 1
@@ -164,9 +164,10 @@ def test_array_changed_after_construction_does_not_change_the_encoding() -> None
     assert encoding.to_bytes() == expected
 
 
-def test_token_beyond_int32_is_rejected_with_its_chunk() -> None:
+@pytest.mark.parametrize("convert", [list, np.array])
+def test_token_beyond_int32_is_rejected_with_its_chunk(convert: Callable[[Any], Any]) -> None:
     with pytest.raises(tinker.InvalidInputError, match="32-bit integers") as caught:
-        encode_data([datum(), datum([1, LARGEST_TOKEN + 1])], "x", None)
+        encode_data([datum(), datum(convert([1, LARGEST_TOKEN + 1]))], "x", None)
     assert caught.value.where == "data[1].model_input.chunks[0]"
 
 

@@ -23,7 +23,7 @@ from time import monotonic
 from typing import Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
-from tinker_ext.runtime.concurrency.loop import TaskFuture, calls_of
+from tinker_ext.runtime.concurrency.loop import TaskFuture, background_loop, calls_of
 from tinker_ext.runtime.concurrency.user_code import as_carried
 from tinker_ext.timeouts import seconds_until
 from tinker_ext.tracing import log
@@ -171,15 +171,16 @@ def wait(outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float |
     # A thread that waits for a condition of the future takes twice the time to wake.
     changes: SimpleQueue[object] = SimpleQueue()
     until = None if timeout is None else monotonic() + timeout
-    outcome.add_done_callback(changes.put)
-    if work is None:
-        _next_change(changes, until, timeout)
-        return
-    work.check_may_wait(outcome.position)
+    loop = background_loop()
 
     def wake() -> None:
         changes.put(None)
 
+    outcome.add_done_callback(lambda _: loop.wake(wake))
+    if work is None:
+        _next_change(changes, until, timeout)
+        return
+    work.check_may_wait(outcome.position)
     work.add_waiter(wake)
     try:
         while not outcome.done():
