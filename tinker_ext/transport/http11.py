@@ -331,7 +331,7 @@ class _Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         if self._changed is not None and not self._changed.done():
-            # The pieces that have arrived are read first.
+            # Received pieces are read before the error is raised.
             if self._error is None or self.pieces:
                 self._changed.set_result(None)
             else:
