@@ -109,7 +109,8 @@ def fetch_all(
             page_size = min(batch, limit - len(items)) if limit else batch
             page = fetch(page_size, len(items))
             items.extend(page.items)
-            if _is_last(page, page_size) or len(items) >= _target_count(page, limit):
+            is_last = not page.items or (page.total is None and len(page.items) < page_size)
+            if is_last or len(items) >= _target_count(page, limit):
                 break
             progress.update(len(items), None if page.total is None else _target_count(page, limit))
     listing = truncate(items, limit)
@@ -120,10 +121,6 @@ def truncate(items: list[Item], limit: int) -> Listing[Item]:
     """Keep the first `limit` items of a complete list; 0 keeps all."""
     shown = items[:limit] if limit else items
     return Listing(shown, len(items) - len(shown))
-
-
-def _is_last(page: Page[Item], page_size: int) -> bool:
-    return not page.items or (page.total is None and len(page.items) < page_size)
 
 
 def _target_count(page: Page[Item], limit: int) -> float:

@@ -36,7 +36,6 @@ from tinker_ext.runtime.core import ClientCore, read_request_id, unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.transport import operations
 from tinker_ext.transport.response import FetchedResult
-from tinker_ext.types.structuring import or_none
 from tinker_ext.usage import Usage, UsageCounter
 
 if TYPE_CHECKING:
@@ -411,7 +410,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         return tracing.sample_attributes(
             self.model_path or self._base_model,
             prompt_tokens=prompt_tokens,
-            num_samples=or_none(body.num_samples) or 1,
+            num_samples=body.num_samples or 1,
             params=body.sampling_params,
         )
 
@@ -451,7 +450,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                     if traced is not None:
                         tracing.record_usage(traced, result)
                     fetched = FetchedResult(result, request_id)
-                    return SampleResult(fetched, or_none(future.sample_sequence_ids))
+                    return SampleResult(fetched, future.sample_sequence_ids or None)
             finally:
                 samples.give(1)
         raise AssertionError("unreachable")

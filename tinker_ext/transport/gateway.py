@@ -254,7 +254,13 @@ class Gateway:
         if target is None:
             return response
         request.secrets += url_secrets(target)
-        redirected = _unauthenticated_get(target, _finite(self._timeout))
+        # Without the API key: the signed URL is its own authorization.
+        redirected = httpx.Request(
+            "GET",
+            target,
+            headers={"Accept": "application/json"},
+            extensions={"timeout": _finite(self._timeout)},
+        )
         return await self._exchange(request, redirected, prepared)
 
     def _prepare(
@@ -427,12 +433,6 @@ def _finite(timeout: httpx.Timeout) -> dict[str, float | None]:
         phase: None if seconds is None or math.isinf(seconds) else seconds
         for phase, seconds in timeout.as_dict().items()
     }
-
-
-def _unauthenticated_get(url: httpx.URL, timeout: Any) -> httpx.Request:
-    """A request without the API key; the signed URL is its own authorization."""
-    headers = {"Accept": "application/json"}
-    return httpx.Request("GET", url, headers=headers, extensions={"timeout": timeout})
 
 
 def url_secrets(url: httpx.URL) -> tuple[Secret, ...]:

@@ -317,7 +317,7 @@ class _Connection(asyncio.Protocol):
         self._read_timeout = read
 
     def change(self) -> asyncio.Future[None]:
-        """Ends when the exchange goes on, or fails: after the read timeout if it is set."""
+        """A future that ends when the exchange goes on, fails, or exceeds the read timeout."""
         if self._read_timeout is not None:
             self._heard = self._loop.time()
             due = self._heard + self._read_timeout
@@ -331,7 +331,7 @@ class _Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         if self._changed is not None and not self._changed.done():
-            # What has arrived is read first.
+            # Received pieces are read before the error is raised.
             if self._error is None or self.pieces:
                 self._changed.set_result(None)
             else:
@@ -409,7 +409,11 @@ class _Connection(asyncio.Protocol):
         self._lost = True
         if not self.complete:
             if error is not None:
-                self._fail(_as_read_error(error))
+                # As in httpcore, a ReadError even while a request is sent: the response may have
+                # arrived before.
+                failure = httpx.ReadError(_described("connection lost", error))
+                failure.__cause__ = error
+                self._fail(failure)
             elif not self.has_head:
                 self._fail(httpx.RemoteProtocolError("connection closed before a response"))
             elif self._ends_with_connection():
@@ -513,14 +517,6 @@ def _head(request: httpx.Request) -> bytes:
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise httpx.LocalProtocolError("the request is not valid")
     return head
-
-
-def _as_read_error(error: Exception) -> Exception:
-    # As in httpcore, a connection that fails while a request is sent is a ReadError: the response
-    # may have arrived before.
-    failure = httpx.ReadError(_described("connection lost", error))
-    failure.__cause__ = error
-    return failure
 
 
 def _described(message: str, error: Exception) -> str:

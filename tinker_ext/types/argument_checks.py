@@ -1,4 +1,4 @@
-"""Validators and converters for attrs fields that hold numbers and flags, and for shapes.
+"""Validators and converters for attrs fields that hold numbers and flags.
 
 A failed check raises InvalidInputError with the field's name as ``where``.
 """
@@ -6,7 +6,7 @@ A failed check raises InvalidInputError with the field's name as ``where``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeAlias, cast
 
@@ -100,18 +100,3 @@ def check_literal(literal: object) -> Check:
             raise InvalidInputError(f"expected {literal!r}, got {value!r}", where=attribute.name)
 
     return check
-
-
-def read_shape(shape: object) -> list[int]:
-    """Reads the sizes of a tensor's dimensions.
-
-    Raises:
-        InvalidInputError: a size is not an integer from 0 to the largest int64.
-    """
-    sizes = list(map(plain_number, shape)) if isinstance(shape, Iterable) else None
-    if sizes is None or not all(type(size) is int and 0 <= size < 2**63 for size in sizes):
-        raise InvalidInputError(
-            f"expected a list of non-negative integers, got {shape!r}",
-            where="shape",
-        )
-    return sizes

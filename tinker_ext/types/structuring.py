@@ -245,11 +245,11 @@ def _variable_fields(cls: Any) -> list[tuple[Any, Any]]:
     """The fields that are not constants, with their annotations."""
     annotations = get_type_hints(cls)
     pairs = [(field, annotations[field.name]) for field in fields(cls)]
-    return [pair for pair in pairs if not _is_constant(pair[1])]
-
-
-def _is_constant(annotation: Any) -> bool:
-    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
+    return [
+        (field, annotation)
+        for field, annotation in pairs
+        if not (get_origin(annotation) is Literal and len(get_args(annotation)) == 1)
+    ]
 
 
 def _rule(cls: type, field: Any, annotation: Any) -> _Rule:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 import tinker_ext as tinker
 from tests.unit.cli.hub import TOKEN, Hub, running_hub
 from tests.unit.cli.running import as_json
-from tinker_ext.cli.adapters import safe_name
+from tinker_ext.cli.commands.checkpoint_export import safe_name
 from tinker_ext.cli.main import program
 from tinker_ext.embedded.engine.lora import LORA_ALPHA, name_a, name_b
 from tinker_ext.embedded.engine.model import load_base_model
@@ -125,7 +125,7 @@ def test_existing_folder_is_only_replaced_with_force(
 def test_merge_with_another_base_model_names_missing_packages(
     url: str, paths: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinker_ext.cli.adapters.find_spec", lambda name: None)
+    monkeypatch.setattr("tinker_ext.cli.commands.checkpoint_export.find_spec", lambda name: None)
     target = tmp_path / "m"
     result = run(url, "merge", paths["weights"], "-o", str(target), "--base-model", "some/model")
     assert result.exit_code == 1

@@ -169,14 +169,13 @@ Stop: TypeAlias = str | list[str] | list[int] | None
 
 
 def _read_stop(value: str | Sequence[str] | Sequence[int] | None) -> Stop:
-    return value if value is None or isinstance(value, str) else _read_stop_list(value)
-
-
-def _read_stop_list(value: object) -> Stop:
-    """Reads a list of strings or a list of token ids, never a mixture."""
-    if not isinstance(value, Iterable) or isinstance(value, bytes):
+    """Reads a string, a list of strings or a list of token ids, never a mixture."""
+    if value is None or isinstance(value, str):
+        return value
+    values: object = value
+    if not isinstance(values, Iterable) or isinstance(values, bytes):
         raise InvalidInputError(f"expected a string or a list, got {value!r}", where="stop")
-    items = [plain_number(item) for item in value]
+    items = [plain_number(item) for item in values]
     kinds = set(map(type, items))
     if kinds <= {str} or (kinds == {int} and min(items) >= 0):
         return cast("Stop", items)

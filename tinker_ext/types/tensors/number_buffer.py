@@ -297,15 +297,17 @@ def _from_mixed(items: tuple[Any, ...], kinds: set[type], where: str) -> Array:
     except ValueError:
         raise InvalidInputError("nested lists must have the same length", where=where) from None
     if array.dtype.kind in "OUS":
-        index = next((i for i, item in enumerate(items) if not _is_numeric(item)), 0)
+        numeric = (int, float, list, tuple)
+        wrong = (
+            i
+            for i, item in enumerate(items)
+            if not (isinstance(item, numeric) or hasattr(item, "__array__"))
+        )
+        index = next(wrong, 0)
         raise InvalidInputError(
             f"expected numbers, got {_name(items[index])}", where=f"{where}[{index}]"
         )
     return array
-
-
-def _is_numeric(item: object) -> bool:
-    return isinstance(item, int | float | list | tuple) or hasattr(item, "__array__")
 
 
 def _name(value: object) -> str:

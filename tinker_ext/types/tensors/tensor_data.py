@@ -8,7 +8,7 @@ conversion to a dense matrix takes it as an argument, as in release 0.38.0.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,7 +17,7 @@ from tinker_api import models as api
 from tinker_api.types import Unset
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.argument_checks import plain_number, read_shape
+from tinker_ext.types.argument_checks import plain_number
 from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.number_buffer import (
     Array,
@@ -285,9 +285,14 @@ class TensorData(Record):
         return f"TensorData({self._numbers!r}, dtype={self.dtype!r}, shape={self.shape}{rows})"
 
 
-def _read_shape(shape: Sequence[int], size: int) -> list[int]:
-    sizes = read_shape(shape)
-    if math.prod(sizes) != size:
+def _read_shape(shape: object, size: int | None = None) -> list[int]:
+    """Reads the sizes of a tensor's dimensions, whose product must be `size`."""
+    sizes = list(map(plain_number, shape)) if isinstance(shape, Iterable) else None
+    if sizes is None or not all(type(length) is int and 0 <= length < 2**63 for length in sizes):
+        raise InvalidInputError(
+            f"expected a list of non-negative integers, got {shape!r}", where="shape"
+        )
+    if size is not None and math.prod(sizes) != size:
         raise InvalidInputError(
             f"{sizes} has {math.prod(sizes)} elements, but the data has {size}", where="shape"
         )
@@ -385,7 +390,7 @@ def _read_indices(
     if crow_indices is None or col_indices is None:
         missing = "sparse_crow_indices" if crow_indices is None else "sparse_col_indices"
         raise InvalidInputError("missing; compressed sparse rows require it", where=missing)
-    sizes = None if shape is None else read_shape(shape)
+    sizes = None if shape is None else _read_shape(shape)
     if sizes is None or len(sizes) != 2:
         raise InvalidInputError(
             f"expected [rows, columns] for compressed sparse rows, got {shape}", where="shape"
