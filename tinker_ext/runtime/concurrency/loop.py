@@ -137,12 +137,12 @@ class TaskFuture(CallbackFuture[T]):
     throttle: LogThrottle | None = None
     position: int | None = None
     cancel_unawaited = False
-    _retrieved = False
+    _retrieved = _wakes_threads = False
 
     def __init__(self) -> None:
         super().__init__()
         self.waiters: set[object] = set()
-        self._wakes: set[Callable[[], object]] | None = None
+        self._wakes: set[Callable[[], object]] = set()
         self._call: weakref.ref[_Call[T]] | None = None
         self._call_soon: Callable[..., None] | None = None
 
@@ -170,18 +170,17 @@ class TaskFuture(CallbackFuture[T]):
     def add_wake(self, wake: Callable[[], object]) -> None:
         """Call `wake`, which wakes a waiting thread, when the future is done."""
         with self._condition:
-            is_first, self._wakes = self._wakes is None, self._wakes or set()
             self._wakes.add(wake)
-        if is_first:
+        if not self._wakes_threads:  # In this order: Ctrl-C may interrupt it anywhere.
             super().add_done_callback(_wake_threads)
-        elif self.done():
+            self._wakes_threads = True
+        if self.done():
             wake()
 
     def remove_wake(self, wake: Callable[[], object]) -> None:
         """Forget a thread that no longer waits."""
         with self._condition:
-            if self._wakes is not None:
-                self._wakes.discard(wake)
+            self._wakes.discard(wake)
 
     def awaited(self) -> _Waiter:
         """Count an additional waiter while the block runs; from any thread."""
@@ -224,10 +223,13 @@ def _wake_threads(outcome: Future[Any]) -> None:
     """Wake the threads that wait. Not a method, so that the future does not refer to itself."""
     assert isinstance(outcome, TaskFuture)
     with outcome._condition:
-        wakes = list(outcome._wakes or ())
-    loop = background_loop()
+        wakes = list(outcome._wakes)
+    loop = loop_if_started()
     for wake in wakes:
-        loop.wake(wake)
+        if loop is None:
+            wake()
+        else:
+            loop.wake(wake)
 
 
 @define(eq=False)
