@@ -249,7 +249,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round, shorter runs")
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, with --quick 1")
     parser.add_argument("--attempts", type=int, default=ATTEMPTS, help="for a disturbed run")
-    parser.add_argument("--update", action="store_true", help="replace a part of the results")
+    parser.add_argument("--update", action="store_true", help="replace these results")
     parser.add_argument("--list", action="store_true", help="list the scenarios and clients")
     parser.add_argument("--render", action="store_true", help="only write the documents")
     options = parser.parse_args()
@@ -277,8 +277,11 @@ def main() -> None:
     if options.update:
         results.runs = Results.load(RESULTS).runs
     for scenario in chosen:
-        results.runs.pop(scenario.name, None)
+        for client in clients_of(scenario, options.clients):
+            results.runs.get(scenario.name, {}).pop(client.name, None)
         measure(scenario, results, options)
+        runs = results.runs.get(scenario.name, {})
+        results.runs[scenario.name] = {name: runs[name] for name in all_clients() if name in runs}
         report.show(results, scenario)
         if is_written:  # After each scenario, so that an interrupted run is not lost.
             results.save(RESULTS)
