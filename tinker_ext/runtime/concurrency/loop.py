@@ -35,7 +35,7 @@ from tinker_ext.tracing import log
 T = TypeVar("T")
 
 # Number of running calls from which on threads that wait for results are woken together, and the
-# delay in seconds. Ours: of 5.6 voluntary switches to another thread per small training step, 2.5
+# delay in seconds. Ours: of 5.8 voluntary switches to another thread per small training step, 2.0
 # remain, and a program with one request at a time does not wait.
 MANY_CALLS = 16
 WAKE_INTERVAL = 0.002
