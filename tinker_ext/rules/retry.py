@@ -27,8 +27,8 @@ other codes say that the fault is temporary, or that a retry can't help. Nor doe
 ``x-should-retry`` is ``true``.
 
 A transport fault decides if there is no status code, or if the body of a success was cut off. A
-failure with neither is not retried. The delay of a 402 or 429 that is retried applies to all requests
-with the same base URL and key. A 402 has the longer of the two windows.
+failure with neither is not retried. The delay of a 402 or 429 that is retried applies to all
+requests with the same base URL and key. A 402 has the longer of the two windows.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ class Decision:
 
     If `retry` is false, `delay` is the server's, or 0. `server_delay` is true if the server
     specified the delay. `shared` is true if the delay before a retry applies to all requests with
-    the same base URL and key. `same_responses` is true if retrying stops after identical immediate 500s.
+    the same base URL and key. `same_responses` is true if retrying stops after identical immediate
+    500s.
     """
 
     retry: bool
