@@ -156,14 +156,15 @@ class _BodyCopier:
             body = bytes(body[:READ_TEXT]).decode("utf-8", "replace")
         if isinstance(body, str):
             return self._text(body)
-        if isinstance(body, dict | list | tuple) and (depth >= KEPT_DEPTH or self._remaining <= 0):
+        is_container = isinstance(body, dict | list | tuple | memoryview)
+        if is_container and (depth >= KEPT_DEPTH or self._remaining <= 0):
             return "..."
         if isinstance(body, dict):
             return {
                 self._text(str(name)[:READ_TEXT])[:SHOWN_HEADER]: self.copy(value, depth + 1)
                 for name, value in list(body.items())[:KEPT_ENTRIES]
             }
-        if isinstance(body, list | tuple):
+        if isinstance(body, list | tuple | memoryview):
             return [self.copy(value, depth + 1) for value in body[:KEPT_ENTRIES]]
         return body
 

@@ -12,7 +12,11 @@ import orjson
 import pytest
 from tinker_api import models
 
+from tinker_ext.clients.result_decoding import decode_result
+from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.redaction.redactor import KEPT_ENTRIES
 from tinker_ext.transport.json_decoding import decode
+from tinker_ext.transport.response import FetchedResult
 from tinker_ext.types import ForwardBackwardOutput, TensorData
 
 COUNT = 20_000
@@ -73,6 +77,17 @@ def test_tensor_of_a_large_result_is_copied_and_compared() -> None:
     tensor = tensor_of(body_of(LOGPROBS))
     assert pickle.loads(pickle.dumps(tensor)) == tensor
     assert tensor == TensorData(data=LOGPROBS, dtype="float32", shape=[COUNT])
+
+
+def test_error_of_an_invalid_large_result_is_pickled_with_its_first_numbers() -> None:
+    content = body_of(LOGPROBS).replace(b'"shape":[20000]', b'"shape":[3]')
+    result = FetchedResult(decode(content), "the-id")
+    model, convert = models.ForwardBackwardOutput, ForwardBackwardOutput.from_api
+    with pytest.raises(APIResponseValidationError, match="shape") as caught:
+        decode_result("forward_backward", result, model, convert)
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.body == caught.value.body
+    assert copy.body["loss_fn_outputs"][0]["logprobs"]["data"] == LOGPROBS[:KEPT_ENTRIES]
 
 
 def test_number_beyond_float32_is_infinite() -> None:
